@@ -1,0 +1,183 @@
+"""The domain: contracts, teams, services, grants, as plain frozen values. No files, no network.
+
+A `Contract` is the same value wherever it comes from: read from a workspace, inferred from a model, or taken from an
+engine's contract log. `Source` says where each of its lines stands, so that every decision can name file and line.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from busline.contract.schema import Schema
+from busline.names import ContractName, Service, Team
+
+EVERYONE = "everyone"
+
+
+class Kind(StrEnum):
+    """event: something happened. state: the latest value of a key; compacted; a deletion is a tombstone."""
+
+    EVENT = "event"
+    STATE = "state"
+
+
+class Audience(StrEnum):
+    """The ceiling of who may ever be granted, narrowest first."""
+
+    TEAM = "team"
+    COMPANY = "company"
+    PARTNER = "partner"
+    PUBLIC = "public"
+
+
+class Action(StrEnum):
+    """What a service asks for. read is without a group."""
+
+    PUBLISH = "publish"
+    SUBSCRIBE = "subscribe"
+    READ = "read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A place in a file: `path:line`."""
+
+    file: str
+    line: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One published schema of a contract. registry_id: the registry's id, once applied where there is one."""
+
+    number: int
+    schema: Schema
+    registry_id: int | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """retention: milliseconds, None for ever. max_record: bytes of key, value and headers of one record."""
+
+    partitions: int = 6
+    retention: int | None = 604_800_000
+    max_record: int = 1_048_576
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """One line under `access`: a service, a team (any of its services), or EVERYONE in the audience."""
+
+    to: str
+    source: Source | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deprecation:
+    since: dt.date
+    sunset: dt.date | None = None
+    replacement: ContractName | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """The published promise about one stream. `versions` ascend from 1; none yet: a draft."""
+
+    name: ContractName
+    description: str = ""
+    kind: Kind = Kind.EVENT
+    audience: Audience = Audience.COMPANY
+    key: tuple[str, ...] = ()
+    compatibility: str | None = None
+    versions: tuple[Version, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    storage: Storage = field(default_factory=Storage)
+    tags: tuple[str, ...] = ()
+    pii: frozenset[str] = frozenset()
+    quota: Mapping[str, int] = field(default_factory=dict)
+    deprecation: Deprecation | None = None
+    retired: dt.date | None = None
+    topic: str = ""
+    subject: str = ""
+    example: Mapping[str, object] | None = None
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "topic", self.topic or str(self.name))
+        object.__setattr__(self, "subject", self.subject or f"{self.topic}-value")
+
+    @property
+    def owner(self) -> Team:
+        return self.name.team
+
+    @property
+    def current(self) -> Version | None:
+        return self.versions[-1] if self.versions else None
+
+    def version(self, number: int) -> Version | None:
+        return self.versions[number - 1] if 1 <= number <= len(self.versions) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    contract: ContractName
+    version: int
+    source: Source | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldUse:
+    """A field that a subscriber's code reads. optional: its model has a default of its own (`coupon?`)."""
+
+    name: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """start: `earliest`, `latest`, a duration back (`7d`) or an ISO 8601 time."""
+
+    contract: ContractName
+    version: int
+    fields: tuple[FieldUse, ...] = ()
+    start: str = "earliest"
+    source: Source | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSpec:
+    """A service file: what the service publishes and subscribes to."""
+
+    name: Service
+    publishes: tuple[Publication, ...] = ()
+    subscribes: tuple[Subscription, ...] = ()
+    reads: tuple[ContractName, ...] = ()
+    source: Source | None = None
+
+    def publication(self, contract: str) -> Publication | None:
+        return next((p for p in self.publishes if p.contract == contract), None)
+
+    def subscription(self, contract: str) -> Subscription | None:
+        return next((s for s in self.subscribes if s.contract == contract), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamSpec:
+    name: Team
+    description: str = ""
+    mail: str | None = None
+    chat: str | None = None
+    source: Source | None = None
+
+    @property
+    def contact(self) -> str:
+        """Whom to ask, as one would say it."""
+        return self.chat or self.mail or f"team {self.name}"
