@@ -37,7 +37,8 @@
     │   └── DeadLetterFailed          BL0704  the dead letter could not be written: progress stops
     ├── RegistryError                 BL0800
     │   ├── RegistryUnreachable       BL0801  no answer, or 5xx after retries (retryable)
-    │   └── RegistryRefused           BL0802  the registry says no (incompatible, invalid, forbidden)
+    │   └── RegistryRefused           BL0802  the registry says no (incompatible, invalid)
+    │       └── RegistryForbidden     BL0803  the registry refuses the credentials, or what they ask for
     └── ApplyError                    BL0900  apply could not bring an engine to the workspace's state
 
 Each class has a stable `code` (documented in docs/errors.md, printed by every tool) and says whether the
@@ -314,9 +315,15 @@ class RegistryUnreachable(RegistryError):
 
 
 class RegistryRefused(RegistryError):
-    """The registry says no: incompatible, invalid, forbidden."""
+    """The registry says no: incompatible, invalid."""
 
     code = "BL0802"
+
+
+class RegistryForbidden(RegistryRefused):
+    """The registry refuses the credentials, or what they ask for."""
+
+    code = "BL0803"
 
 
 class ApplyError(BuslineError):
