@@ -1,0 +1,173 @@
+"""A Confluent-compatible schema registry: the verbs that apply, audit and adopt need.
+
+The registry is a mirror for other clients, written by the tools only: running services never ask it. Everything is
+idempotent, `normalize=true` on lookup and on register, since else a space makes a new version.
+
+Source: Confluent Schema Registry API reference; tried on Apicurio 2.6 (`/apis/ccompat/v7`).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, Self
+from urllib.parse import quote
+
+from busline.contract.schema import Schema
+from busline.errors import RegistryForbidden, RegistryRefused
+from busline.governance.registry_http import Answer, RegistryHttp, credentials_from
+
+LEVELS: Final = frozenset(
+    {"NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"}
+)
+_PAGE: Final = 500
+_SILENT_LIMIT: Final = 1000
+_NOT_FOUND: Final = frozenset({404, 40401, 40402, 40403, 40408})
+_NORMALIZE: Final = {"normalize": "true"}
+
+
+class Registered(NamedTuple):
+    """A schema in a subject: the id that stands in front of each value, and the subject's own version number."""
+
+    id: int
+    version: int
+
+
+class Subjects(NamedTuple):
+    """Subject names in order, and whether these are all."""
+
+    names: list[str]
+    complete: bool
+
+
+class Registry:
+    """One schema registry. Raises RegistryUnreachable, RegistryRefused, RegistryForbidden."""
+
+    def __init__(self, http: RegistryHttp) -> None:
+        self._http = http
+
+    @classmethod
+    def at(cls, url: str, *, http: RegistryHttp | None = None) -> Self:
+        """The registry at `url`, with the credentials that the environment holds for it."""
+        return cls(http or RegistryHttp(url, credentials=credentials_from()))
+
+    def __repr__(self) -> str:
+        return f"Registry({self._http.shown!r})"
+
+    @property
+    def url(self) -> str:
+        """The address, without user and password."""
+        return self._http.shown
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def subjects(self, prefix: str = "") -> Subjects:
+        """The subjects that begin with `prefix`, asked in pages. Apicurio knows no pages and stops at 1,000 without a
+        word: then `complete` is False, and whatever is not listed may be there all the same."""
+        found: dict[str, None] = {}
+        while True:
+            query = {"subjectPrefix": prefix, "offset": str(len(found)), "limit": str(_PAGE)}
+            page = _strings(self._checked(await self._http.request("GET", "subjects", query=query), "subjects"))
+            new = [name for name in page if name not in found]
+            found.update(dict.fromkeys(new))
+            if len(page) != _PAGE or not new:
+                names = sorted(name for name in found if name.startswith(prefix))
+                return Subjects(names, len(page) < _PAGE or len(page) % _SILENT_LIMIT != 0)
+
+    async def versions(self, subject: str) -> list[int]:
+        """The subject's version numbers, ascending; none when there is no such subject."""
+        answer = await self._http.request("GET", f"subjects/{_part(subject)}/versions")
+        if answer.error_code in _NOT_FOUND:
+            return []
+        body = self._checked(answer, subject)
+        return sorted(v for v in body if isinstance(v, int)) if isinstance(body, list) else []
+
+    async def lookup(self, subject: str, schema: Schema) -> Registered | None:
+        """Where the schema is in the subject, or None."""
+        answer = await self._http.request(
+            "POST", f"subjects/{_part(subject)}", query=_NORMALIZE, body={"schema": schema.text}
+        )
+        if answer.error_code in _NOT_FOUND:
+            return None
+        body = self._checked(answer, subject)
+        return Registered(self._number(body, "id", subject), self._number(body, "version", subject))
+
+    async def register(self, subject: str, schema: Schema) -> int:
+        """The schema's id, new or as it was. RegistryRefused when the subject's level forbids it."""
+        answer = await self._http.request(
+            "POST", f"subjects/{_part(subject)}/versions", query=_NORMALIZE, body={"schema": schema.text}
+        )
+        return self._number(self._checked(answer, subject), "id", subject)
+
+    async def schema(self, schema_id: int) -> str | None:
+        """The text of a schema by its id, or None."""
+        answer = await self._http.request("GET", f"schemas/ids/{schema_id:d}")
+        if answer.error_code in _NOT_FOUND:
+            return None
+        body = self._checked(answer, f"id {schema_id}")
+        text = body.get("schema") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            raise self._strange(f"id {schema_id}", "it holds no schema")
+        return text
+
+    async def level(self, subject: str) -> str | None:
+        """The subject's own compatibility level, or None where it follows the registry's default."""
+        answer = await self._http.request("GET", f"config/{_part(subject)}")
+        if answer.error_code in _NOT_FOUND:
+            return None
+        body = self._checked(answer, subject)
+        return str(body.get("compatibilityLevel")) if isinstance(body, dict) else None
+
+    async def set_level(self, subject: str, level: str) -> None:
+        """Set the subject's own level, one of LEVELS. The default of some registries is NONE: never rely on it."""
+        if level not in LEVELS:
+            raise ValueError(f"{level!r} is none of {sorted(LEVELS)}")
+        answer = await self._http.request("PUT", f"config/{_part(subject)}", body={"compatibility": level})
+        self._checked(answer, subject)
+
+    def _checked(self, answer: Answer, about: str) -> object:
+        if answer.status < 300:
+            return answer.body
+        where = f"{self._http.shown}, {about}"
+        if answer.status in (401, 403):
+            raise RegistryForbidden(
+                "the schema registry refuses us",
+                where=where,
+                why=answer.message,
+                fix="Set BUSLINE_REGISTRY_USER and BUSLINE_REGISTRY_PASSWORD, or BUSLINE_REGISTRY_TOKEN.",
+            )
+        if answer.status == 409:
+            raise RegistryRefused(
+                "the schema registry finds the schema incompatible",
+                where=where,
+                why=answer.message,
+                fix="Compare the subject's latest version with the contract's: somebody else may have written it.",
+            )
+        raise RegistryRefused("the schema registry refuses", where=where, why=answer.message)
+
+    def _number(self, body: object, key: str, about: str) -> int:
+        value = body.get(key) if isinstance(body, dict) else None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._strange(about, f"it holds no number {key!r}")
+        return value
+
+    def _strange(self, about: str, why: str) -> RegistryRefused:
+        return RegistryRefused(
+            "the answer is not what a schema registry says",
+            where=f"{self._http.shown}, {about}",
+            why=why,
+            fix="Check the registry's address, with its path (Apicurio: /apis/ccompat/v7).",
+        )
+
+
+def _part(subject: str) -> str:
+    return quote(subject, safe="")
+
+
+def _strings(body: object) -> list[str]:
+    return [name for name in body if isinstance(name, str)] if isinstance(body, list) else []
