@@ -45,6 +45,12 @@ class LazyGroup(click.Group):
         found: click.Command = getattr(importlib.import_module(module), name)
         return found
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # here, since click would end the process with 1
+            raise click.exceptions.Exit(_reader_gone()) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
@@ -72,10 +78,10 @@ def run(args: Sequence[str]) -> int:
         colour = False if os.environ.get("NO_COLOR") else None
         code = cli.main(list(args), prog_name="busline", standalone_mode=False, color=colour)
         sys.stdout.flush()
-    except BrokenPipeError:
-        return _reader_gone()
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except BrokenPipeError:
+        return _reader_gone()
     except (Exception, KeyboardInterrupt) as error:
         return _fail(error, as_json)
     return code if isinstance(code, int) else Exit.OK

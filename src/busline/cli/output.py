@@ -14,9 +14,8 @@ from typing import Final
 import click
 
 _BIDI: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_SHOWN: Final = {c: f"\\x{c:02x}" for c in (*range(0x20), *range(0x7F, 0xA0)) if c not in (0x09, 0x0A)} | {
-    c: f"\\u{c:04x}" for c in _BIDI
-}
+_ESCAPED: Final = {c: f"\\u{c:04x}" for c in (*range(0x7F, 0xA0), *_BIDI)}
+_SHOWN: Final = _ESCAPED | {c: f"\\x{c:02x}" for c in (*range(0x20), *range(0x7F, 0xA0)) if c not in (0x09, 0x0A)}
 
 
 def clean(text: str) -> str:
@@ -26,7 +25,7 @@ def clean(text: str) -> str:
 
 def to_json(value: object) -> str:
     """One line of JSON, never with raw control characters; bytes are written as Avro's JSON does (code points)."""
-    return clean(json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=_plain)).replace("\t", "\\t")
+    return json.dumps(value, ensure_ascii=False, default=_plain).translate(_ESCAPED)
 
 
 class Output:
