@@ -1,0 +1,108 @@
+"""Opening the file, its schema, and the one mapping of SQLite's errors to busline's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from busline.errors import StorageFailed
+
+APPLICATION_ID = 0x42534C4E
+SCHEMA_VERSION = 1
+BUSY_MS = 10_000
+# head: the next offset; it survives retention. ts: the last append time, which never falls inside a partition.
+# dirty, kept: records since the last compaction, and what that one kept. slot: members, leases, committed positions.
+_SCHEMA = """
+create table topic(
+  name text primary key, partitions int not null, compacted int not null, retention int, max_record int not null
+) without rowid;
+create table partition(
+  tp integer primary key, topic text not null, part int not null, first int not null default 0,
+  head int not null default 0, ts int not null default 0, dirty int not null default 0, kept int not null default 0,
+  unique(topic, part)
+);
+create table record(
+  tp int, off int, ts int not null, key blob, headers blob not null, value blob, primary key(tp, off)
+) without rowid;
+create table slot(name text primary key, value blob not null, rev int not null) without rowid;
+"""
+_PRAGMAS = (
+    "journal_mode=wal",
+    "synchronous=full",
+    "wal_autocheckpoint=0",  # checkpoints are the writer's: it holds the lock that makes them end
+    "journal_size_limit=67108864",
+    "temp_store=memory",
+    "cache_size=-8000",
+    "trusted_schema=off",
+)
+
+_FIXES: tuple[tuple[type[BaseException], str, str], ...] = (
+    (apsw.FullError, "the disk is full", "Free some space; what was confirmed is safe, and writing goes on then."),
+    (apsw.ReadOnlyError, "the file is read-only", "Give this user write access to the file and its folder."),
+    (apsw.NotADBError, "the file is not a SQLite database", "Name another file in the URL."),
+    (apsw.CorruptError, "the file is damaged", "Stop all its processes; restore a copy, or `sqlite3 FILE .recover`."),
+    (apsw.CantOpenError, "the file cannot be opened", "Check the path and the rights on its folder."),
+    (apsw.BusyError, "another program holds the file's lock", "End it: only busline may write this file."),
+    (apsw.IOError, "reading or writing failed", "Look at the kernel's log: the disk or file system has failed."),
+    (apsw.SQLError, "the file has not busline's tables", "Name another file in the URL."),
+    (PermissionError, "no right to it", "Give this user read and write access to the file and its folder."),
+    (OSError, "the file cannot be opened", "Check the path."),
+)
+STORAGE_ERRORS = (apsw.Error, OSError)
+
+
+def storage_failed(path: str, error: BaseException) -> StorageFailed:
+    for kind, why, fix in _FIXES:
+        if isinstance(error, kind):
+            return StorageFailed(f"the log in {path} failed", why=f"{why} ({error})", fix=fix)
+    return StorageFailed(f"the log in {path} failed", why=f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def storage_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except STORAGE_ERRORS as error:
+        raise storage_failed(path, error) from error
+
+
+def create_file(path: str) -> None:
+    """With mode 0600, which -wal and -shm inherit. Only when it is new, and never opened by us again: closing any
+    other descriptor of a database drops the POSIX locks that this process holds on it."""
+    Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
+
+
+def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        for pragma in _PRAGMAS:
+            connection.execute(f"pragma {pragma}").fetchall()
+        if readonly:
+            connection.execute("pragma query_only=1")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create_schema(connection: apsw.Connection, path: str) -> None:
+    """Inside a write transaction. Raises StorageFailed for a file that is somebody else's."""
+    owner = connection.pragma("application_id")
+    version = connection.pragma("user_version")
+    if owner == APPLICATION_ID and version == SCHEMA_VERSION:
+        return
+    if owner == APPLICATION_ID:
+        raise StorageFailed(f"{path} has version {version} of the format", fix="Use a newer busline, or another file.")
+    if owner or connection.execute("select 1 from sqlite_schema").fetchone():
+        raise StorageFailed(f"{path} is not a busline database", fix="Name another file in the URL.")
+    connection.execute(_SCHEMA)
+    connection.execute(f"pragma application_id={APPLICATION_ID}; pragma user_version={SCHEMA_VERSION}")

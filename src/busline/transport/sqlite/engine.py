@@ -1,0 +1,248 @@
+"""sqlite://: a durable log in one file, shared by the processes of one machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import apsw
+
+from busline.errors import TransportError
+from busline.record import Positions, Record, StoredRecord, TopicPartition
+from busline.transport.base import Bounds, Features, Outcome, TopicSpec
+from busline.transport.log import FETCH_BYTES, Change, unknown_topic
+from busline.transport.log_transport import TTL, LogTransport
+from busline.transport.members import Versioned
+from busline.transport.sqlite.appending import spec_of
+from busline.transport.sqlite.database import connect, create_file, storage_errors
+from busline.transport.sqlite.headers import decode_headers
+from busline.transport.sqlite.wake import Wake
+from busline.transport.sqlite.writer import Writer
+
+FEATURES = Features(durable="disk")
+POLL = 0.25
+"""Seconds between looks at the file's version: the net under lost datagrams."""
+T = TypeVar("T")
+
+
+class SqliteLog:
+    """One process's part in a file: a writer thread, a reader thread, a socket."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._specs: dict[str, TopicSpec] = {}
+        self._ids: dict[TopicPartition, int] = {}
+        self._listeners: dict[object, Callable[[Change], None]] = {}
+        self._version: int | None = None
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="busline reader")
+        try:
+            await self._in_thread(self._open)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        self._loop.add_reader(self._wake.incoming, self._woken)
+        self._polling = asyncio.create_task(self._poll(), name=f"busline poll {self._path}")
+
+    def _open(self) -> None:
+        create_file(self._path)
+        self._wake = Wake(self._path)
+        try:
+            self._writer = Writer(self._path, self._committed)
+            self._reader = connect(self._path, readonly=True)
+        except BaseException:
+            self._wake.close()
+            raise
+
+    async def close(self) -> None:
+        self._polling.cancel()
+        await asyncio.gather(self._polling, return_exceptions=True)
+        self._loop.remove_reader(self._wake.incoming)
+        await self._in_thread(self._close)
+        self._thread.shutdown()
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+        self._wake.close()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        with storage_errors(self._path):
+            return await self._loop.run_in_executor(self._thread, work)
+
+    # change
+
+    def _committed(self, topics: set[str]) -> None:
+        """In the writer's thread."""
+        if topics:
+            self._wake.send("records")
+            self._loop.call_soon_threadsafe(self._tell, "records")
+
+    def _woken(self) -> None:
+        for change in self._wake.receive():
+            self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        for callback in list(self._listeners.values()):
+            callback(change)
+
+    def nudge(self) -> None:
+        self._wake.send("groups")
+        self._tell("groups")
+
+    def listen(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        token = object()
+        self._listeners[token] = callback
+        return lambda: self._listeners.pop(token, None) and None
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL)
+            if self._listeners:
+                version = await self._in_thread(lambda: self._reader.pragma("data_version"))
+                if version != self._version:
+                    self._version = version
+                    self._tell("records")
+
+    # topics
+
+    async def topics(self) -> dict[str, TopicSpec]:
+        return await self._in_thread(self._load)
+
+    def _load(self) -> dict[str, TopicSpec]:
+        rows = self._reader.execute("select name, partitions, compacted, retention, max_record from topic")
+        self._specs = {spec.name: spec for spec in map(spec_of, rows)}
+        for topic, partition, tp in self._reader.execute("select topic, part, tp from partition"):
+            self._ids[TopicPartition(topic, partition)] = tp
+        return self._specs
+
+    async def create(self, specs: Sequence[TopicSpec]) -> None:
+        await self._writer.execute(lambda connection: _create(connection, specs))
+
+    def _partitions(self, topic: str) -> dict[int, int]:
+        """tp by partition. In the reader's thread."""
+        if topic not in self._specs and topic not in self._load():
+            raise unknown_topic(topic)
+        return {i: self._ids[TopicPartition(topic, i)] for i in range(self._specs[topic].partitions)}
+
+    # records
+
+    def append(self, records: Sequence[Record], *, atomic: bool = False) -> asyncio.Future[list[Outcome]]:
+        return self._writer.append(records, atomic)
+
+    async def fetch(self, positions: Positions, max_records: int) -> dict[TopicPartition, Sequence[StoredRecord]]:
+        def fetch() -> dict[TopicPartition, Sequence[StoredRecord]]:
+            runs = {
+                tp: self._run(self._partitions(tp.topic)[tp.partition], offset, max_records)
+                for tp, offset in positions.items()
+            }
+            return {tp: run for tp, run in runs.items() if run}
+
+        return await self._in_thread(fetch)
+
+    def _run(self, tp: int, offset: int, limit: int) -> list[StoredRecord]:
+        cursor = self._reader.execute(
+            "select off, ts, key, value, headers from record where tp=? and off>=? order by off limit ?",
+            (tp, offset, limit),
+        )
+        run: list[StoredRecord] = []
+        size = 0
+        for off, ts, key, value, headers in cursor:
+            run.append(StoredRecord(off, ts, key, value, decode_headers(headers) if headers else ()))
+            size += len(value or b"")
+            if size > FETCH_BYTES:
+                break
+        cursor.close()  # ends the read transaction, which a checkpoint would wait for
+        return run
+
+    async def bounds(self, topic: str) -> dict[int, Bounds]:
+        def bounds() -> dict[int, Bounds]:
+            self._partitions(topic)
+            rows = self._reader.execute("select part, first, head from partition where topic=? order by part", (topic,))
+            return {part: Bounds(first, head) for part, first, head in rows}
+
+        return await self._in_thread(bounds)
+
+    async def at_time(self, topic: str, timestamp: int) -> dict[int, int]:
+        def at_time() -> dict[int, int]:
+            return {i: _at_time(self._reader, tp, timestamp) for i, tp in self._partitions(topic).items()}
+
+        return await self._in_thread(at_time)
+
+    async def purge(self, topic: str, before: Mapping[int, int]) -> None:
+        partitions = await self._in_thread(lambda: self._partitions(topic))
+        for i in before:
+            if i not in partitions:
+                raise TransportError(f"partition {i} is not one of {topic!r}")
+        for i, offset in before.items():
+            await self._writer.execute(lambda c, tp=partitions[i], off=offset: _purge(c, tp, off))  # type: ignore[misc]
+
+    # the store of members
+
+    async def list(self, prefix: str) -> dict[str, Versioned]:
+        def slots() -> dict[str, Versioned]:
+            rows = self._reader.execute(
+                "select name, value, rev from slot where name>=? and name<?", (prefix, prefix + "\U0010ffff")
+            )
+            return {name: Versioned(value, rev) for name, value, rev in rows}
+
+        return await self._in_thread(slots)
+
+    async def cas(self, key: str, revision: int, value: bytes | None) -> bool:
+        return await self._writer.execute(lambda connection: _cas(connection, key, revision, value))
+
+
+def _create(connection: apsw.Connection, specs: Sequence[TopicSpec]) -> None:
+    for spec in specs:
+        connection.execute(
+            "insert or ignore into topic values(?,?,?,?,?)",
+            (spec.name, spec.partitions, spec.compacted, spec.retention, spec.max_record),
+        )
+        if connection.changes():
+            rows = [(spec.name, i) for i in range(spec.partitions)]
+            connection.executemany("insert into partition(topic, part) values(?,?)", rows)
+
+
+def _at_time(connection: apsw.Connection, tp: int, timestamp: int) -> int:
+    """Binary search over the key: append times never fall, so no index on them is needed."""
+    ((low, high),) = connection.execute("select first, head from partition where tp=?", (tp,)).fetchall()
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(
+            "select off, ts from record where tp=? and off>=? order by off limit 1", (tp, middle)
+        ).fetchone()
+        if row is None or row[1] >= timestamp:
+            high = middle
+        else:
+            low = row[0] + 1
+    row = connection.execute("select off from record where tp=? and off>=? order by off limit 1", (tp, low)).fetchone()
+    return int(row[0]) if row else int(low)
+
+
+def _purge(connection: apsw.Connection, tp: int, before: int) -> None:
+    ((first, head),) = connection.execute("select first, head from partition where tp=?", (tp,)).fetchall()
+    before = max(first, min(before, head))
+    connection.execute("delete from record where tp=? and off<?", (tp, before))
+    connection.execute("update partition set first=? where tp=?", (before, tp))
+
+
+def _cas(connection: apsw.Connection, key: str, revision: int, value: bytes | None) -> bool:
+    row = connection.execute("select rev from slot where name=?", (key,)).fetchone()
+    if (row[0] if row else 0) != revision:
+        return False
+    if value is None:
+        connection.execute("delete from slot where name=?", (key,))
+    else:
+        connection.execute("insert or replace into slot values(?,?,?)", (key, value, revision + 1))
+    return True
+
+
+class SqliteTransport(LogTransport):
+    """path: the file, created with mode 0600 if it is missing, as are its folders. ttl: see LogTransport."""
+
+    def __init__(self, path: str, *, ttl: float = TTL) -> None:
+        super().__init__(SqliteLog(path), FEATURES, ttl=ttl)
