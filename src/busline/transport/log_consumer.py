@@ -10,7 +10,7 @@ from busline.errors import BuslineError, Fenced, RetentionGap, TransportClosed
 from busline.record import Positions, StoredRecord, TopicPartition
 from busline.transport.base import Lease, Received, Revoked, Start
 from busline.transport.log import Change, Log
-from busline.transport.members import Assigned, Event, Member
+from busline.transport.members import Assigned, Event, Member, Membership
 
 logger = logging.getLogger("busline.transport")
 
@@ -125,9 +125,8 @@ class GroupConsumer(LogConsumer):
 
     async def join(self, name: str, parts: Sequence[TopicPartition]) -> None:
         """The first tick takes what is free; the nudge makes the others look at once."""
-        self._member = Member(
-            self._log, self._group, name, parts, self._first, self._event, note=self._note, ttl=self._ttl, grace=GRACE
-        )
+        membership = Membership(group=self._group, name=name, note=self._note, ttl=self._ttl, grace=GRACE)
+        self._member = Member(self._log, membership, parts, self._first, self._event)
         try:
             await self._member.tick()
         except BaseException:

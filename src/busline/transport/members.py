@@ -18,6 +18,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 from urllib.parse import quote, unquote
 
@@ -147,34 +148,39 @@ class _Held:
         self.lock = asyncio.Lock()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """Who joins what. name: unique in the group, never used again. note: rides on every commit. ttl: seconds without
+    a beat after which a member is dead. grace: seconds that a Revoked announces."""
+
+    group: str
+    name: str
+    note: str = ""
+    ttl: float = 10.0
+    grace: float = 30.0
+
+
 class Member:
     """One member of one group. `tick` is called every ttl/4 and on every sign of change, by one task.
 
     parts: every partition of the member's topics. first: where a partition without a committed position begins.
     notify: told of every lease that begins (Assigned), is wanted back (deadline > 0) or is gone (deadline 0).
-    grace: seconds that a Revoked announces.
     """
 
     def __init__(
         self,
         store: Store,
-        group: str,
-        name: str,
+        membership: Membership,
         parts: Sequence[TopicPartition],
         first: Callable[[TopicPartition], Awaitable[int]],
         notify: Callable[[Event], None],
-        *,
-        note: str = "",
-        ttl: float = 10.0,
-        grace: float = 20.0,
-        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._store, self._group, self._name = store, group, name
+        self._store, self._group, self._name = store, membership.group, membership.name
         self._parts, self._first, self._notify = sorted(parts), first, notify
-        self._note, self._ttl, self._grace = note, ttl, grace
-        self._clock = clock or asyncio.get_running_loop().time
-        self._prefix = group_prefix(group)
-        self._key = f"{self._prefix}m/{name}"
+        self._note, self._ttl, self._grace = membership.note, membership.ttl, membership.grace
+        self._clock = asyncio.get_running_loop().time
+        self._prefix = group_prefix(self._group)
+        self._key = f"{self._prefix}m/{self._name}"
         self._topics = sorted({part.topic for part in parts})
         self._revision = self._beat = 0
         self._seen: dict[str, tuple[int, float]] = {}

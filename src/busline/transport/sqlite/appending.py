@@ -12,6 +12,7 @@ from busline.record import Position, Record
 from busline.transport.base import Outcome, TopicSpec
 from busline.transport.log import refusal, refuse
 from busline.transport.partitioner import Partitioner
+from busline.transport.sqlite.database import one_row
 from busline.transport.sqlite.headers import encode_headers
 
 
@@ -75,9 +76,9 @@ class Appender:
         return Position(topic, partition, offset)
 
     def _head(self, topic: str, partition: int) -> Head:
-        ((tp, head, ts),) = self._connection.execute(
-            "select tp, head, ts from partition where topic=? and part=?", (topic, partition)
-        ).fetchall()
+        tp, head, ts = one_row(
+            self._connection, "select tp, head, ts from partition where topic=? and part=?", topic, partition
+        )
         self._heads[topic, partition] = new = Head(tp, head, max(ts, self._now))
         return new
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -92,6 +93,12 @@ def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
         connection.close()
         raise
     return connection
+
+
+def one_row(connection: apsw.Connection, sql: str, *values: str | int) -> Any:
+    """The one row that a query has."""
+    (row,) = connection.execute(sql, values).fetchall()
+    return row
 
 
 def create_schema(connection: apsw.Connection, path: str) -> None:

@@ -16,7 +16,7 @@ from busline.transport.log import FETCH_BYTES, Change, unknown_topic
 from busline.transport.log_transport import TTL, LogTransport
 from busline.transport.members import Versioned
 from busline.transport.sqlite.appending import spec_of
-from busline.transport.sqlite.database import connect, create_file, storage_errors
+from busline.transport.sqlite.database import connect, create_file, one_row, storage_errors
 from busline.transport.sqlite.headers import decode_headers
 from busline.transport.sqlite.wake import Wake
 from busline.transport.sqlite.writer import Writer
@@ -209,22 +209,21 @@ def _create(connection: apsw.Connection, specs: Sequence[TopicSpec]) -> None:
 
 def _at_time(connection: apsw.Connection, tp: int, timestamp: int) -> int:
     """Binary search over the key: append times never fall, so no index on them is needed."""
-    ((low, high),) = connection.execute("select first, head from partition where tp=?", (tp,)).fetchall()
+    low, high = one_row(connection, "select first, head from partition where tp=?", tp)
     while low < high:
         middle = (low + high) // 2
-        row = connection.execute(
-            "select off, ts from record where tp=? and off>=? order by off limit 1", (tp, middle)
-        ).fetchone()
-        if row is None or row[1] >= timestamp:
+        query = "select coalesce(min(off), -1), ts from record where tp=? and off>=?"  # ts: of the row that has the min
+        off, ts = one_row(connection, query, tp, middle)
+        if off < 0 or ts >= timestamp:
             high = middle
         else:
-            low = row[0] + 1
-    row = connection.execute("select off from record where tp=? and off>=? order by off limit 1", (tp, low)).fetchone()
-    return int(row[0]) if row else int(low)
+            low = off + 1
+    (found,) = one_row(connection, "select coalesce(min(off), ?) from record where tp=? and off>=?", low, tp, low)
+    return int(found)
 
 
 def _purge(connection: apsw.Connection, tp: int, before: int) -> None:
-    ((first, head),) = connection.execute("select first, head from partition where tp=?", (tp,)).fetchall()
+    first, head = one_row(connection, "select first, head from partition where tp=?", tp)
     before = max(first, min(before, head))
     connection.execute("delete from record where tp=? and off<?", (tp, before))
     connection.execute("update partition set first=? where tp=?", (before, tp))
