@@ -1,4 +1,4 @@
-"""A throw-away certificate authority: one for the broker's TLS listeners and for clients that prove themselves by it."""
+"""A throw-away certificate authority for the broker's TLS listeners and for clients that log in by certificate."""
 
 from __future__ import annotations
 

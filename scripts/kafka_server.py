@@ -34,6 +34,7 @@ from scripts.processes import CACHE, ROOT, Process, ServerUnavailable, accepts, 
 VERSION = "4.3.0"
 ADMIN = ("admin", "admin-secret")
 PLAIN_USER = ("plain", "plain-secret")
+SCRAM = (ScramMechanism.SCRAM_SHA_512, ScramMechanism.SCRAM_SHA_256)
 CERTIFICATE_USER = "CN=certified"
 LIBS = CACHE / "kafka" / VERSION / "libs"
 POM = ROOT / "docker" / "kafka" / "pom.xml"

@@ -5,7 +5,7 @@ Servers, started at first use, once a run, ended by their process id; `-m "not k
 - `kafka`: a `scripts.kafka_server.KafkaServer`, one real node. `.url` (kafka://127.0.0.1:port) and `.bootstrap`: no
   login, everyone is a super user. `.secure_bootstrap` (SASL: SCRAM-SHA-512, SCRAM-SHA-256 with re-authentication every
   2 s, PLAIN, OAUTHBEARER with unsecured tokens), `.tls_bootstrap` (SCRAM-SHA-512 over TLS; `.ca`), `.mtls_bootstrap`
-  (`.ca`, `.client_cert`, `.client_key`; principal `.certificate_user`). `.admin` and `.plain_user` are (name, password).
+  (`.ca`, `.client_cert`, `.client_key`; principal `.certificate_user`). `.admin`, `.plain_user`: (name, password).
   `.add_user`, `.drop_user`, `.grant(user, ["READ"], name=topic)`, `.revoke`; `.client` is kafka-python's admin client.
   The node is shared: use topic, group and user names of your own (fixture `unique`).
 - `registry`: the URL of a real, empty, shared schema registry's Confluent API.
@@ -31,6 +31,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 REQUIRED = os.environ.get("BUSLINE_TEST_KAFKA", "") == "required"
 SETTLE = 2.0
 _missing: dict[str, str] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python 3.0 reads its schemas by a call that Python 3.11 and 3.12 deprecate (and 3.13 takes back)
+    config.addinivalue_line("filterwarnings", "ignore:(read_text|open_text|contents) is deprecated:DeprecationWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
