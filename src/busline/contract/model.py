@@ -74,9 +74,13 @@ class Storage:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """One line under `access`: a service, a team (any of its services), or EVERYONE in the audience."""
+    """One line under `access`: a service, a team (any of its services), or EVERYONE in the audience.
+
+    read_only: from `access.read`; allows reading without a group, and no subscription.
+    """
 
     to: str
+    read_only: bool = False
     source: Source | None = None
 
 

@@ -1,0 +1,384 @@
+"""The contract log's records, without the log: domain values to keys and JSON, and back, on demand.
+
+    contract/<team>.<stream>        settings, grants, lifecycle, how many versions
+    version/<team>.<stream>/<n>     one schema, and its registry id where there is one
+    service/<team>/<name>           what a service publishes, subscribes to and reads
+    team/<name>                     whom to ask
+
+`v` is raised only when an older reader would misunderstand a record; a new field alone does not raise it, and readers
+ignore fields that they don't know.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from busline.contract.model import (
+    Audience,
+    Contract,
+    Deprecation,
+    FieldUse,
+    Grant,
+    Kind,
+    Publication,
+    ServiceSpec,
+    Source,
+    Storage,
+    Subscription,
+    TeamSpec,
+    Version,
+)
+from busline.contract.schema import parse
+from busline.errors import ContractError
+from busline.names import ContractName, Service, Team
+
+FORMAT: Final = 1
+JsonSchema: TypeAlias = str | dict[str, JsonValue] | list[JsonValue]
+T = TypeVar("T")
+
+
+class _Entry(BaseModel):
+    """Unknown fields are a newer writer's; they are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Place(_Entry):
+    file: str
+    line: int = 1
+
+    @classmethod
+    def of(cls, source: Source | None) -> _Place | None:
+        return cls(file=source.file, line=source.line) if source else None
+
+
+class _Head(_Entry):
+    """What every record begins with. commit: the workspace's, at apply."""
+
+    v: int = FORMAT
+    commit: str | None = None
+    source: _Place | None = None
+
+
+class _Grant(_Entry):
+    to: str
+    read_only: bool = False
+    source: _Place | None = None
+
+
+class _Storage(_Entry):
+    partitions: int
+    retention: int | None
+    max_record: int
+    replicas: int | None = None
+
+
+class _Deprecation(_Entry):
+    since: dt.date
+    sunset: dt.date | None = None
+    replacement: str | None = None
+
+
+class _Contract(_Head):
+    versions: int = 0
+    description: str = ""
+    kind: Kind = Kind.EVENT
+    audience: Audience = Audience.COMPANY
+    key: tuple[str, ...] = ()
+    compatibility: str | None = None
+    grants: tuple[_Grant, ...] = ()
+    storage: _Storage
+    tags: tuple[str, ...] = ()
+    pii: tuple[str, ...] = ()
+    quota: dict[str, int] = {}
+    deprecation: _Deprecation | None = None
+    retired: dt.date | None = None
+    topic: str = ""
+    subject: str = ""
+    example: dict[str, JsonValue] | None = None
+
+
+class _Version(_Head):
+    schema_: JsonSchema
+    registry_id: int | None = None
+
+    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"), validate_by_name=True)
+
+
+class _Publication(_Entry):
+    contract: str
+    version: int
+    source: _Place | None = None
+
+
+class _FieldUse(_Entry):
+    name: str
+    optional: bool = False
+
+
+class _Subscription(_Entry):
+    contract: str
+    version: int
+    fields: tuple[_FieldUse, ...] = ()
+    start: str = "earliest"
+    source: _Place | None = None
+
+
+class _Service(_Head):
+    publishes: tuple[_Publication, ...] = ()
+    subscribes: tuple[_Subscription, ...] = ()
+    reads: tuple[str, ...] = ()
+
+
+class _Team(_Head):
+    description: str = ""
+    mail: str | None = None
+    chat: str | None = None
+
+
+def entries(
+    contracts: Iterable[Contract],
+    services: Iterable[ServiceSpec] = (),
+    teams: Iterable[TeamSpec] = (),
+    *,
+    commit: str | None = None,
+) -> list[tuple[bytes, bytes]]:
+    """The records that hold these values, ordered by key; equal values give equal bytes."""
+    made: list[tuple[bytes, _Head]] = []
+    for contract in contracts:
+        made.append((_key("contract", contract.name), _contract_entry(contract, commit)))
+        made += [
+            (_key("version", f"{contract.name}/{version.number}"), _version_entry(version, commit))
+            for version in contract.versions
+        ]
+    made += [(_key("service", service.name), _service_entry(service, commit)) for service in services]
+    made += [(_key("team", team.name), _team_entry(team, commit)) for team in teams]
+    return sorted((key, _bytes(entry)) for key, entry in made)
+
+
+class Catalog:
+    """What the contract log says, parsed only where it is asked for. Not safe across threads.
+
+    A record that cannot be read spoils no other: it raises ContractError, naming its key, when it is asked for.
+    """
+
+    def __init__(self) -> None:
+        self._raw: dict[bytes, bytes] = {}
+        self._parsed: dict[bytes, object] = {}
+
+    def apply(self, key: bytes, value: bytes | None) -> None:
+        """Take one record of the log; None removes it."""
+        if value is None:
+            self._raw.pop(key, None)
+        else:
+            self._raw[key] = value
+        self._parsed.pop(key, None)
+        if key.startswith(b"version/"):
+            self._parsed.pop(b"contract/" + key[8:].rpartition(b"/")[0], None)
+
+    def contract(self, name: str) -> Contract | None:
+        """None: no such contract here. Raises ContractError when its record or a version's cannot be read."""
+        return self._get(_key("contract", name), lambda raw: self._contract(ContractName(name), raw))
+
+    def service(self, name: str) -> ServiceSpec | None:
+        return self._get(_key("service", name), lambda raw: _service(Service(name), _Service.model_validate_json(raw)))
+
+    def team(self, name: str) -> TeamSpec | None:
+        return self._get(_key("team", name), lambda raw: _team(Team(name), _Team.model_validate_json(raw)))
+
+    def names(self) -> list[ContractName]:
+        """Of all contracts, sorted."""
+        return [ContractName(name) for name in self._names(b"contract/", ContractName)]
+
+    def services(self) -> list[Service]:
+        return [Service(name) for name in self._names(b"service/", Service)]
+
+    def teams(self) -> list[Team]:
+        return [Team(name) for name in self._names(b"team/", Team)]
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def _names(self, prefix: bytes, kind: Callable[[str], object]) -> list[str]:
+        found = (key.removeprefix(prefix).decode(errors="replace") for key in self._raw if key.startswith(prefix))
+        return sorted(name for name in found if _is_name(kind, name))
+
+    def _get(self, key: bytes, parsed: Callable[[bytes], T]) -> T | None:
+        raw = self._raw.get(key)
+        if raw is None:
+            return None
+        if key not in self._parsed:
+            self._parsed[key] = _reading(key, raw, parsed)
+        return self._parsed[key]  # type: ignore[return-value]  # this key is only ever parsed by one of the three above
+
+    def _contract(self, name: ContractName, raw: bytes) -> Contract:
+        entry = _Contract.model_validate_json(raw)
+        return _contract(name, entry, tuple(self._version(name, n) for n in range(1, entry.versions + 1)))
+
+    def _version(self, name: ContractName, number: int) -> Version:
+        key = _key("version", f"{name}/{number}")
+        raw = self._raw.get(key)
+        if raw is None:
+            raise ContractError(f"the contract log lacks {key.decode()!r}", fix="Run `busline apply` again.")
+        return _reading(key, raw, lambda raw: _version(number, _Version.model_validate_json(raw)))
+
+
+def _key(kind: Literal["contract", "version", "service", "team"], name: str) -> bytes:
+    return f"{kind}/{name}".encode()
+
+
+def _bytes(entry: _Head) -> bytes:
+    text = entry.model_dump_json(exclude_defaults=True, by_alias=True)
+    return f'{{"v":{FORMAT}{"," if text != "{}" else ""}{text[1:]}'.encode()
+
+
+def _is_name(kind: Callable[[str], object], text: str) -> bool:
+    try:
+        kind(text)
+    except ContractError:
+        return False
+    return True
+
+
+def _reading(key: bytes, raw: bytes, parsed: Callable[[bytes], T]) -> T:
+    where = f"contract log, key {key.decode(errors='replace')!r}"
+    try:
+        head = _Head.model_validate_json(raw)
+        if head.v > FORMAT:
+            raise ContractError(f"format {head.v} is newer than {FORMAT}", fix="Upgrade busline here.")
+        return parsed(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        why = f"{place}: {first['msg']}" if place else first["msg"]
+        raise ContractError("unreadable record", where=where, why=why, fix="Run `busline apply` again.") from None
+    except ContractError as error:
+        raise ContractError(
+            error.what, where=f"{where}: {error.where}" if error.where else where, why=error.why, fix=error.fix
+        ) from None
+
+
+def _source(place: _Place | None) -> Source | None:
+    return Source(file=place.file, line=place.line) if place else None
+
+
+def _contract_entry(c: Contract, commit: str | None) -> _Contract:
+    d = c.deprecation
+    return _Contract(
+        commit=commit,
+        source=_Place.of(c.source),
+        versions=len(c.versions),
+        description=c.description,
+        kind=c.kind,
+        audience=c.audience,
+        key=c.key,
+        compatibility=c.compatibility,
+        grants=tuple(_Grant(to=g.to, read_only=g.read_only, source=_Place.of(g.source)) for g in c.grants),
+        storage=_Storage.model_validate(c.storage, from_attributes=True),
+        tags=c.tags,
+        pii=tuple(sorted(c.pii)),
+        quota=dict(sorted(c.quota.items())),
+        deprecation=_Deprecation(since=d.since, sunset=d.sunset, replacement=d.replacement) if d else None,
+        retired=c.retired,
+        topic="" if c.topic == c.name else c.topic,
+        subject="" if c.subject == f"{c.topic}-value" else c.subject,
+        example=dict(c.example) if c.example is not None else None,
+    )
+
+
+def _contract(name: ContractName, e: _Contract, versions: tuple[Version, ...]) -> Contract:
+    return Contract(
+        name=name,
+        description=e.description,
+        kind=e.kind,
+        audience=e.audience,
+        key=e.key,
+        compatibility=e.compatibility,
+        versions=versions,
+        grants=tuple(Grant(to=g.to, read_only=g.read_only, source=_source(g.source)) for g in e.grants),
+        storage=Storage(**dict(e.storage)),
+        tags=e.tags,
+        pii=frozenset(e.pii),
+        quota=e.quota,
+        deprecation=_deprecation(e.deprecation),
+        retired=e.retired,
+        topic=e.topic,
+        subject=e.subject,
+        example=e.example,
+        source=_source(e.source),
+    )
+
+
+def _deprecation(e: _Deprecation | None) -> Deprecation | None:
+    if e is None:
+        return None
+    replacement = ContractName(e.replacement) if e.replacement else None
+    return Deprecation(since=e.since, sunset=e.sunset, replacement=replacement)
+
+
+def _version_entry(version: Version, commit: str | None) -> _Version:
+    return _Version(
+        commit=commit,
+        source=_Place.of(version.source),
+        schema_=version.schema.json,
+        registry_id=version.registry_id,
+    )
+
+
+def _version(number: int, e: _Version) -> Version:
+    return Version(number=number, schema=parse(e.schema_), registry_id=e.registry_id, source=_source(e.source))
+
+
+def _service_entry(s: ServiceSpec, commit: str | None) -> _Service:
+    return _Service(
+        commit=commit,
+        source=_Place.of(s.source),
+        publishes=tuple(
+            _Publication(contract=p.contract, version=p.version, source=_Place.of(p.source)) for p in s.publishes
+        ),
+        subscribes=tuple(
+            _Subscription(
+                contract=u.contract,
+                version=u.version,
+                fields=tuple(_FieldUse(name=f.name, optional=f.optional) for f in u.fields),
+                start=u.start,
+                source=_Place.of(u.source),
+            )
+            for u in s.subscribes
+        ),
+        reads=s.reads,
+    )
+
+
+def _service(name: Service, e: _Service) -> ServiceSpec:
+    return ServiceSpec(
+        name=name,
+        publishes=tuple(
+            Publication(contract=ContractName(p.contract), version=p.version, source=_source(p.source))
+            for p in e.publishes
+        ),
+        subscribes=tuple(
+            Subscription(
+                contract=ContractName(u.contract),
+                version=u.version,
+                fields=tuple(FieldUse(name=f.name, optional=f.optional) for f in u.fields),
+                start=u.start,
+                source=_source(u.source),
+            )
+            for u in e.subscribes
+        ),
+        reads=tuple(ContractName(name) for name in e.reads),
+        source=_source(e.source),
+    )
+
+
+def _team_entry(t: TeamSpec, commit: str | None) -> _Team:
+    return _Team(commit=commit, source=_Place.of(t.source), description=t.description, mail=t.mail, chat=t.chat)
+
+
+def _team(name: Team, e: _Team) -> TeamSpec:
+    return TeamSpec(name=name, description=e.description, mail=e.mail, chat=e.chat, source=_source(e.source))
