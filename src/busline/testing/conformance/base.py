@@ -107,12 +107,17 @@ class ConformanceBase:
         return f"conformance/g{uuid.uuid4().hex}"
 
     async def within(self, awaitable: Awaitable[Any]) -> Any:
-        """Await with patience; AssertionError when it ends."""
+        """Await with patience; AssertionError when it ends, even if what is awaited swallows its cancellation."""
+        task = asyncio.ensure_future(awaitable)
         try:
-            async with asyncio.timeout(self.patience):
-                return await awaitable
-        except TimeoutError:
-            raise AssertionError(f"nothing happened within {self.patience} s") from None
+            done, _ = await asyncio.wait({task}, timeout=self.patience)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done:
+            task.cancel()
+            raise AssertionError(f"nothing happened within {self.patience} s")
+        return task.result()
 
     async def publish(self, transport: Transport, journal: Journal, records: Sequence[Record]) -> list[Position]:
         """Publish, journal, and insist that every record is confirmed."""
@@ -134,7 +139,8 @@ class ConformanceBase:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            _, going = await asyncio.wait(tasks, timeout=self.patience)
+            assert not going, "a cancelled receive or commit goes on"
 
     async def first(self, consumer: Consumer) -> Received:
         """The first run of records; revoked leases are given back on the way."""

@@ -39,6 +39,19 @@ class CancellationTests(ConformanceBase):
             assert (await self.first(consumer)).records[0].value == b"v"
 
     @core
+    async def test_a_receive_that_is_cancelled_by_a_deadline_keeps_it(self) -> None:
+        async with self.transport() as transport:
+            topic = await self.topic(transport)
+            consumer = await self.within(transport.consume([topic], self.group()))
+            for _ in range(3):
+                try:
+                    async with asyncio.timeout(0.05):
+                        items = await consumer.receive()
+                except TimeoutError:
+                    continue
+                raise AssertionError(f"a deadline around receive was swallowed, and {items} came")
+
+    @core
     async def test_a_thousand_cancelled_receives_take_nothing(self) -> None:
         journal = Journal()
         dice = random.Random(1)

@@ -16,11 +16,19 @@ from __future__ import annotations
 from busline.testing.conformance.cancellation import CancellationTests
 from busline.testing.conformance.groups import GroupPowerTests, GroupTests, RebalanceTests
 from busline.testing.conformance.life import LifeTests
+from busline.testing.conformance.membership import MembershipTests
 from busline.testing.conformance.records import Records
 from busline.testing.conformance.replay import ReplayTests
 
 
 class TransportConformance(
-    Records, GroupTests, GroupPowerTests, RebalanceTests, LifeTests, CancellationTests, ReplayTests
+    Records,
+    GroupTests,
+    GroupPowerTests,
+    RebalanceTests,
+    MembershipTests,
+    LifeTests,
+    CancellationTests,
+    ReplayTests,
 ):
     """Everything that a transport promises. Each test names what it needs; `core` is what nobody may lack."""
