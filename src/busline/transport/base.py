@@ -47,6 +47,20 @@ class Revoked(NamedTuple):
     deadline: float
 
 
+class Unreadable(NamedTuple):
+    """Records from `first` up to before `next` that cannot be read (a batch that is damaged, or that unpacks to more
+    than the bound). Count them, dead-letter them by position, and go on: what follows comes as usual."""
+
+    lease: Lease
+    first: int
+    next: int
+    why: str
+
+
+Item: TypeAlias = Received | Revoked | Unreadable
+"""What a consumer hands over."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Features:
     """What an engine guarantees, as data: tests, docs and the bus read it; nobody asks for the engine's name."""
@@ -91,7 +105,7 @@ class Committed(NamedTuple):
 class Consumer(Protocol):
     """A member of one group, or a reader without one."""
 
-    async def receive(self) -> list[Received | Revoked]:
+    async def receive(self) -> Sequence[Item]:
         """What has come since the last call; waits until there is something. Revocations come before any record.
 
         Raises NotAuthorized, AuthenticationFailed, UnknownTopic, Unreachable, StorageFailed, TransportClosed.
