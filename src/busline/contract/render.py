@@ -1,0 +1,78 @@
+"""A schema's JSON from its tree: what `parse` reads back."""
+
+from __future__ import annotations
+
+from busline.contract.schema import (
+    MISSING,
+    Array,
+    Enum,
+    Field,
+    Fixed,
+    Json,
+    Logical,
+    Map,
+    Named,
+    Node,
+    Primitive,
+    Record,
+    Union,
+)
+
+
+def render(root: Node) -> Json:
+    """JSON with docs, aliases, defaults and logical types. A named type stands in full where it is met first."""
+    return _render(root, None, set())
+
+
+def _render(node: Node, space: str | None, seen: set[str]) -> Json:
+    match node:
+        case Primitive():
+            return {"type": node.type, **_logical(node.logical)} if node.logical else node.type
+        case Array():
+            return {"type": "array", "items": _render(node.items, space, seen)}
+        case Map():
+            return {"type": "map", "values": _render(node.values, space, seen)}
+        case Union():
+            return [_render(branch, space, seen) for branch in node.branches]
+    own, _, name = node.name.rpartition(".")
+    if node.name in seen:
+        return name if own == (space or "") else node.name
+    seen.add(node.name)
+    head = {"type": type(node).__name__.lower(), "name": name, **({"namespace": own} if own != (space or "") else {})}
+    return head | _described(node) | _body(node, own or None, seen)
+
+
+def _described(node: Named) -> dict[str, Json]:
+    out: dict[str, Json] = {"doc": node.doc} if node.doc else {}
+    return out | ({"aliases": list(node.aliases)} if node.aliases else {})
+
+
+def _body(node: Named, space: str | None, seen: set[str]) -> dict[str, Json]:
+    match node:
+        case Fixed():
+            return {"size": node.size, **_logical(node.logical)}
+        case Enum():
+            symbols: Json = list(node.symbols)
+            return {"symbols": symbols, **({"default": node.default} if node.default is not None else {})}
+        case Record():
+            return {"fields": [_field(f, space, seen) for f in node.fields]}
+
+
+def _field(field: Field, space: str | None, seen: set[str]) -> Json:
+    out: dict[str, Json] = {"name": field.name, "type": _render(field.type, space, seen)}
+    if field.doc:
+        out["doc"] = field.doc
+    if field.default is not MISSING:
+        out["default"] = field.default  # type: ignore[assignment]  # JSON as written
+    if field.aliases:
+        out["aliases"] = list(field.aliases)
+    if field.order != "ascending":
+        out["order"] = field.order
+    return out
+
+
+def _logical(logical: Logical | None) -> dict[str, Json]:
+    if logical is None:
+        return {}
+    decimal: dict[str, Json] = {"precision": logical.precision, "scale": logical.scale}
+    return {"logicalType": logical.name, **(decimal if logical.name == "decimal" else {})}
