@@ -69,6 +69,8 @@ def branch_of(node: Union, value: Any) -> int:
 
 def _record_to_json(node: Record, value: Any) -> dict[str, Any]:
     model = node.python
+    if model is None and isinstance(value, Mapping) and value.keys() == {f.name for f in node.fields}:
+        return {f.name: to_json(f.type, value[f.name]) for f in node.fields}
     if not isinstance(model, type) or not issubclass(model, BaseModel) or not isinstance(value, model):
         return _misfit(value, getattr(model, "__name__", node.name))
     names = attributes(model)
