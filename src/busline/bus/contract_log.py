@@ -1,0 +1,126 @@
+"""`busline.contracts`: what is applied on an engine. Written by apply, read by every bus.
+
+One partition, compacted, one record a contract and one a version. A reader parses only the contracts it is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from busline.contract.entries import Catalog
+from busline.errors import BuslineError, ConfigurationError, Unreachable
+from busline.names import CONTRACT_LOG
+from busline.record import Position, Record, TopicPartition
+from busline.transport.base import Admin, Consumer, Received, Seekable, TopicSpec, Transactional, Transport
+
+_log = logging.getLogger("busline.contract_log")
+SPEC: Final = TopicSpec(name=CONTRACT_LOG, partitions=1, compacted=True, retention=None, max_record=8_388_608)
+PARTITION: Final = TopicPartition(CONTRACT_LOG, 0)
+TRANSACTION: Final = "busline.apply"
+"""Of two applies at once, the engine fences one."""
+REREAD: Final = 1.0
+"""Seconds between two reads that unknown schemas ask for: a flood of them must not become a flood of reads."""
+FRESHEN: Final = 300.0
+"""Seconds between two reads that nobody asked for."""
+_IDLE: Final = 0.25
+_SILENCE: Final = 30.0
+
+
+class ContractLog:
+    """An engine's contracts as this process knows them. `catalog` grows in place as the log is read."""
+
+    def __init__(self, transport: Transport) -> None:
+        if not isinstance(transport, Seekable):
+            what = f"{type(transport).__name__} cannot be read from a position"
+            raise ConfigurationError(what, fix="An engine needs the power Seekable to hold contracts.")
+        self._engine: Seekable = transport
+        self.catalog = Catalog()
+        self.next = 0
+        self._reading = asyncio.Lock()
+        self._read_at = -REREAD
+
+    async def read(self) -> dict[bytes, bytes | None]:
+        """To the end as it is now, asked once; the records that were new, the last one of each key.
+
+        Raises UnknownTopic where nothing was ever applied, NotAuthorized, Unreachable.
+        """
+        async with self._reading:
+            first, end = (await self._engine.bounds(CONTRACT_LOG))[0]
+            new: dict[bytes, bytes | None] = {}
+            if (begin := max(first, self.next)) < end:
+                await self._read_to(begin, end, new)
+            self._read_at = time.monotonic()
+            for key, value in new.items():
+                self.catalog.apply(key, value)
+            return new
+
+    async def _read_to(self, begin: int, end: int, new: dict[bytes, bytes | None]) -> None:
+        reader = await self._engine.read({PARTITION: begin})
+        last = time.monotonic()
+        try:
+            while self.next < end:
+                got = await _receive(reader)
+                for record in (record for run in got for record in run.records):
+                    self.next = record.offset + 1
+                    if record.key is not None:
+                        new[record.key] = record.value
+                now = time.monotonic()
+                if got:
+                    last = now
+                elif self.next == 0 or now - last > _SILENCE:
+                    _fail_when_silent(now - last)
+                elif self.next > begin:
+                    # A transaction's end takes an offset that nobody gets, so the last record may lie before the end.
+                    self.next = end
+        finally:
+            await reader.aclose()
+
+    async def reread(self) -> bool:
+        """Read on because something is unknown here; False where that was done less than REREAD seconds ago."""
+        if time.monotonic() - self._read_at < REREAD:
+            return False
+        await self.read()
+        return True
+
+    async def keep_fresh(self) -> None:
+        """For a task of its own: read on every few minutes; a failure is logged, the next round tries again."""
+        while True:
+            await asyncio.sleep(FRESHEN)
+            try:
+                await self.read()
+            except BuslineError as error:
+                _log.warning("the contract log could not be read: %s", error)
+
+
+async def _receive(reader: Consumer) -> list[Received]:
+    try:
+        async with asyncio.timeout(_IDLE):
+            return [run for run in await reader.receive() if isinstance(run, Received)]
+    except TimeoutError:
+        return []
+
+
+def _fail_when_silent(silence: float) -> None:
+    if silence > _SILENCE:
+        raise Unreachable(f"no answer for {silence:.0f} s while the contract log was read")
+
+
+async def write(transport: Transport, changes: Mapping[bytes, bytes | None]) -> list[Position]:
+    """All of them visible together where the engine can. The topic is created where it is missing.
+
+    Raises NotAuthorized, NotPublished, PublishUnknown, Unreachable.
+    """
+    if isinstance(transport, Admin):
+        await transport.create_topics([SPEC])
+    records = [Record(CONTRACT_LOG, key, value) for key, value in changes.items()]
+    if isinstance(transport, Transactional):
+        return await transport.publish_atomically(records, TRANSACTION)
+    outcomes = await transport.publish(records)
+    for outcome in outcomes:
+        if not isinstance(outcome, Position):
+            raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, Position)]

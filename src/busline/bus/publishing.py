@@ -1,0 +1,211 @@
+"""From events to records, and from single publishes to batches.
+
+An `Outlet` turns the events of one contract into records; whatever does not change from event to event is made once.
+The `Outbox` hands the engine, in one call, all records that were published in the same turn of the event loop: many
+tasks that publish one event each cost the engine one batch, and a lone publish waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from busline.bus.cloudevents import Stamp
+from busline.errors import BuslineError, NotPublished, PublishFailed, PublishUnknown, TransportClosed
+from busline.names import ContractName
+from busline.record import Headers, Position, Record
+from busline.transport.base import Outcome, Transport
+
+CHUNK: Final = 256
+"""Records that a stream hands over at a time; the event loop gets its turn after each."""
+WINDOW: Final = 8_192
+"""Records that a stream has under way before `send` waits."""
+MAX_FAILURES: Final = 1_000
+"""Outcomes that a stream remembers; the others are only counted."""
+
+E = TypeVar("E", contravariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlet(Generic[E]):
+    """How events of one contract become records. prefix: the schema reference in front of every value."""
+
+    contract: ContractName
+    topic: str
+    prefix: bytes
+    encode: Callable[[E], bytes]
+    key: Callable[[E], bytes]
+    event_id: Callable[[E], str]
+    stamp: Stamp
+
+    def record(self, event: E, extra: Headers = ()) -> Record:
+        """The event as it is published now. Raises EncodeError."""
+        value = self.prefix + self.encode(event)
+        return Record(self.topic, self.key(event), value, self.stamp.headers(self.event_id(event).encode(), extra))
+
+    def record_at(self, event: E, event_id: bytes | None, when: dt.datetime | None, extra: Headers) -> Record:
+        """The event with an id or a time of the caller's. Raises EncodeError."""
+        value = self.prefix + self.encode(event)
+        event_id = event_id or self.event_id(event).encode()
+        headers = self.stamp.headers_at(event_id, when, extra) if when else self.stamp.headers(event_id, extra)
+        return Record(self.topic, self.key(event), value, headers)
+
+
+class _Waiting(NamedTuple):
+    future: asyncio.Future[list[Outcome]]
+    count: int
+
+
+class Outbox:
+    """Everything that one bus publishes passes here, in the order of the calls."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._records: list[Record] = []
+        self._waiting: list[_Waiting] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def send(self, records: Sequence[Record]) -> asyncio.Future[list[Outcome]]:
+        """One outcome a record, in order. Cancelling the future takes nothing back. Raises TransportClosed."""
+        if self._closed:
+            raise TransportClosed("the bus is closed", fix="Publish before it ends: inside `async with bus`.")
+        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._records.extend(records)
+        self._waiting.append(_Waiting(future, len(records)))
+        return future
+
+    def _flush(self) -> None:
+        records, waiting = self._records, self._waiting
+        self._records, self._waiting = [], []
+        if not waiting:
+            return
+        task = self._loop.create_task(self._deliver(records, waiting))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, records: list[Record], waiting: list[_Waiting]) -> None:
+        outcomes: Sequence[Outcome]
+        try:
+            outcomes = await self._transport.publish(records)
+        except asyncio.CancelledError:
+            outcomes = [PublishUnknown("cancelled while it was published") for _ in records]
+        except BuslineError as error:
+            outcomes = [_refused(record, error) for record in records]
+        except Exception as error:
+            for future, _ in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        at = 0
+        for future, count in waiting:
+            if not future.done():
+                future.set_result(list(outcomes[at : at + count]))
+            at += count
+
+    async def drain(self) -> None:
+        """Until everything that was sent has an outcome."""
+        self._flush()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def aclose(self, deadline: float) -> None:
+        """Take no more; what has no outcome after `deadline` seconds is PublishUnknown. Idempotent."""
+        self._closed = True
+        self._flush()
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=max(0.0, deadline))
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+def _refused(record: Record, error: BuslineError) -> NotPublished | PublishUnknown:
+    """What a call that failed as a whole means for each of its records."""
+    if isinstance(error, NotPublished | PublishUnknown):
+        return error
+    if error.retryable:
+        return PublishUnknown(f"the publish to {record.topic!r} may have failed", why=str(error))
+    return NotPublished(f"a record was not published to {record.topic!r}", cause=error)
+
+
+def positions(outcomes: Sequence[Outcome]) -> list[Position]:
+    """Raises the failure of a single record, PublishFailed of several."""
+    good = [outcome for outcome in outcomes if isinstance(outcome, Position)]
+    if len(good) == len(outcomes):
+        return good
+    if len(outcomes) == 1 and not isinstance(outcomes[0], Position):
+        raise outcomes[0]
+    raise PublishFailed(f"{len(outcomes) - len(good)} of {len(outcomes)} events were not confirmed", outcomes)
+
+
+class Publisher(Generic[E]):
+    """A stream of events of one contract: `send` waits only while too much is under way.
+
+    A failure is raised by the next `send` or `flush` as PublishFailed; its `outcomes` are the failures. Leaving the
+    `async with` flushes. For one task at a time.
+    """
+
+    def __init__(self, outlet: Outlet[E], outbox: Outbox) -> None:
+        self._outlet, self._outbox = outlet, outbox
+        self._loop = asyncio.get_running_loop()
+        self._chunk: list[Record] = []
+        self._under_way = 0
+        self._moved = asyncio.Event()
+        self._failures: list[Any] = []
+        self._failed = self._sent = 0
+
+    async def send(self, event: E, *, headers: Headers = ()) -> None:
+        """Raises EncodeError; PublishFailed for earlier events."""
+        if self._failed:
+            self._raise_failures()
+        record = self._outlet.record(event, headers)
+        if not self._chunk:
+            self._loop.call_soon(self._dispatch)
+        self._chunk.append(record)
+        if len(self._chunk) >= CHUNK:
+            self._dispatch()
+            await asyncio.sleep(0)
+            while self._under_way > WINDOW:
+                await self._progress()
+
+    async def flush(self) -> None:
+        """Until every event sent so far is confirmed. Raises PublishFailed."""
+        self._dispatch()
+        while self._under_way:
+            await self._progress()
+        if self._failed:
+            self._raise_failures()
+
+    async def _progress(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
+
+    def _dispatch(self) -> None:
+        chunk, self._chunk = self._chunk, []
+        if not chunk:
+            return
+        self._sent += len(chunk)
+        self._under_way += len(chunk)
+        self._outbox.send(chunk).add_done_callback(self._done)
+
+    def _done(self, future: asyncio.Future[list[Outcome]]) -> None:
+        outcomes: Sequence[Outcome] = future.result()
+        self._under_way -= len(outcomes)
+        failures = [outcome for outcome in outcomes if not isinstance(outcome, Position)]
+        self._failed += len(failures)
+        self._failures += failures[: MAX_FAILURES - len(self._failures)]
+        self._moved.set()
+
+    def _raise_failures(self) -> None:
+        failed, failures = self._failed, self._failures
+        self._failed, self._failures = 0, []
+        raise PublishFailed(f"{failed} of {self._sent} events to {self._outlet.contract} were not confirmed", failures)
