@@ -1,0 +1,146 @@
+"""How the clients of one transport connect: options from Security, secrets read anew, and a probe for silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.conn import create_conn
+
+from busline.errors import AuthenticationFailed, BuslineError, NotAuthorized, UnknownTopic, Unreachable
+from busline.transport.kafka.failures import FIXES, FOREIGN, translate
+from busline.transport.security import Security
+
+log = logging.getLogger("busline.transport.kafka")
+PROBE_TIMEOUT = 5.0
+LOOKS = 5
+for _name in ("aiokafka", "kafka"):
+    # what they log at error level we raise as typed errors; what they log at info level names users
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+class _Token(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is not typed
+    def __init__(self, security: Security) -> None:
+        super().__init__()
+        self._security = security
+
+    async def token(self) -> str:
+        return await asyncio.to_thread(self._security.read_secret)
+
+
+class Connection:
+    """The servers of one cluster and how to log in there. Makes options for clients, and holds no connection itself."""
+
+    def __init__(self, servers: Sequence[str], security: Security) -> None:
+        self.servers = list(servers)
+        self.security = security
+
+    @property
+    def name(self) -> str:
+        """For error messages."""
+        return f"kafka://{','.join(self.servers)}"
+
+    @property
+    def protocol(self) -> str:
+        """Kafka's own name of the pair (login, encryption)."""
+        tls = self.security.uses_tls
+        if self.security.sasl_mechanism is None:
+            return "SSL" if tls else "PLAINTEXT"
+        return "SASL_SSL" if tls else "SASL_PLAINTEXT"
+
+    async def secret(self) -> str:
+        """The password as it is now. Raises ConfigurationError."""
+        if isinstance(self.security.password, str) or self.security.password is None:
+            return self.security.password or ""
+        return await asyncio.to_thread(self.security.read_secret)
+
+    async def options(self) -> dict[str, Any]:
+        """Keyword arguments of aiokafka's clients and of create_conn."""
+        options: dict[str, Any] = {
+            "security_protocol": self.protocol,
+            "ssl_context": await asyncio.to_thread(self.security.ssl_context) if self.security.uses_tls else None,
+        }
+        mechanism = self.security.sasl_mechanism
+        if mechanism == "OAUTHBEARER":
+            options |= {"sasl_mechanism": mechanism, "sasl_oauth_token_provider": _Token(self.security)}
+        elif mechanism is not None:
+            options |= {
+                "sasl_mechanism": mechanism,
+                "sasl_plain_username": self.security.user,
+                "sasl_plain_password": await self.secret(),
+            }
+        return options
+
+    def refresh(self, client: Any) -> None:
+        """Make an aiokafka client read the password anew before each connection that it opens."""
+        if self.security.user is None or isinstance(self.security.password, str):
+            return
+        original: Callable[..., Awaitable[Any]] = client._get_conn
+
+        async def get_conn(node: Any, **how: Any) -> Any:
+            known = [conn for (one, _), conn in client._conns.items() if one == node]
+            if not known or not all(conn.connected() for conn in known):
+                client._sasl_plain_password = await self.secret()
+            return await original(node, **how)
+
+        client._get_conn = get_conn
+
+    async def start(self, client: Any, start: Callable[[], Awaitable[object]]) -> None:
+        """Start an aiokafka client. Raises AuthenticationFailed, Unreachable, NotAuthorized, ConfigurationError.
+
+        aiokafka swallows why no server took it, so a probe asks again.
+        """
+        self.refresh(client)
+        try:
+            await start()
+        except FOREIGN as error:
+            failure = translate(error, where=self.name)
+            if isinstance(failure, Unreachable):
+                failure = await self.probe() or failure
+            raise failure from error
+
+    async def probe(self) -> BuslineError | None:
+        """One fresh connection to the first server that answers; None when it takes us, else why not."""
+        last: BuslineError | None = None
+        try:
+            options = await self.options()
+        except BuslineError as error:
+            return error
+        for server in self.servers:
+            host, _, port = server.rpartition(":")
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT):
+                    conn = await create_conn(host.strip("[]"), int(port), **options)
+            except FOREIGN as error:
+                last = self._refusal(server, error)
+                if isinstance(last, AuthenticationFailed):
+                    return last
+            else:
+                await conn.close()
+                return None
+        return last
+
+    def _refusal(self, server: str, error: BaseException) -> BuslineError:
+        failure = translate(error, where=server)
+        if isinstance(failure, AuthenticationFailed):
+            return self.security.refusal(server, failure.why or "")
+        return failure
+
+
+async def partitions_of(client: Any, topic: str) -> set[int]:
+    """Asked at the cluster through an aiokafka client. Raises UnknownTopic, NotAuthorized, and aiokafka's errors."""
+    for look in range(LOOKS):
+        await asyncio.sleep(0.05 * look)  # a topic that was made just now shows a moment later
+        client.add_topic(topic)
+        await client.force_metadata_update()
+        if partitions := client.cluster.partitions_for_topic(topic):
+            return set(partitions)
+        if topic in client.cluster.unauthorized_topics:
+            raise NotAuthorized(
+                f"Kafka refuses access to {topic}", where=topic, why="no grant allows it", fix=FIXES[NotAuthorized]
+            )
+    client._topics.discard(topic)
+    raise UnknownTopic(f"there is no topic {topic}", where=topic, fix=FIXES[UnknownTopic])

@@ -1,0 +1,233 @@
+"""What a fetch brought, as records: bounded in decompression and in size, and never stuck on a batch that is damaged.
+
+aiokafka unpacks a batch without a bound (256 MB of zeros pass a topic of 1 MiB) and raises at a damaged one for ever.
+Here each fetched partition is read through a `Run`: it makes StoredRecord directly, and a batch that cannot be read
+becomes a `Hole` at its place. Only consumers that `adopt` was called for are touched; aiokafka is pinned to 0.14.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import aiokafka.codec as codec
+import aiokafka.errors as kafka
+import cramjam
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.record._crecords import default_records, legacy_records
+
+from busline.record import StoredRecord
+
+BOUND = 64 * 1024 * 1024
+"""Bytes that one batch may unpack to."""
+RUN_BYTES = 8 * 1024 * 1024
+"""Bytes of keys, values and headers after which one look at the fetched records ends."""
+_FIRST_GUESS = 8
+_BROKEN = (kafka.CorruptRecordException, kafka.UnsupportedCodecError, cramjam.DecompressionError, ValueError, MemoryError,
+           AssertionError, IndexError, struct.error, zlib.error, EOFError, OSError)  # fmt: skip
+_bounded: ContextVar[bool] = ContextVar("busline_kafka_bounded", default=False)
+
+
+class TooLarge(ValueError):
+    """A batch unpacks to more than BOUND bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it unpacks to more than {BOUND >> 20} MiB")
+
+
+class Hole(NamedTuple):
+    """Stands among records for a batch that cannot be read: offsets `first` up to before `next`."""
+
+    first: int
+    next: int
+    why: str
+
+
+def _unpack(into: Any, data: Any) -> bytes:
+    """Unpack by `into(data, buffer)`, which raises when the buffer is too small; a larger one is tried up to BOUND."""
+    size = min(BOUND, max(65_536, len(data) * _FIRST_GUESS))
+    while True:
+        buffer = bytearray(size)
+        try:
+            return bytes(memoryview(buffer)[: into(data, buffer)])
+        except cramjam.DecompressionError as error:
+            if "write whole buffer" not in str(error) and "output" not in str(error).lower():
+                raise
+            if size >= BOUND:
+                raise TooLarge from None
+        size = min(BOUND, size * 8)
+
+
+def gzip(data: Any) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    out = unpacker.decompress(bytes(data), BOUND + 1)
+    if len(out) > BOUND:
+        raise TooLarge
+    return out
+
+
+def snappy(data: Any) -> bytes:
+    """Raw, or in the xerial frame that Java's client writes: each block states its size first."""
+    raw = memoryview(bytes(data))
+    blocks = [raw]
+    if codec._detect_xerial_stream(raw):
+        blocks, at = [], 16
+        while at < len(raw):
+            (size,) = struct.unpack_from("!i", raw, at)
+            blocks.append(raw[at + 4 : at + 4 + size])
+            at += 4 + max(0, size)
+    if sum(cramjam.snappy.decompress_raw_len(block) for block in blocks) > BOUND:
+        raise TooLarge
+    return b"".join(bytes(cramjam.snappy.decompress_raw(block)) for block in blocks)
+
+
+def lz4(data: Any) -> bytes:
+    return _unpack(cramjam.lz4.decompress_into, data)
+
+
+def zstd(data: Any) -> bytes:
+    return _unpack(cramjam.zstd.decompress_into, data)
+
+
+def _install() -> None:
+    """aiokafka's compiled modules look these functions up by name: ours act within `_bound`, else theirs do."""
+    for module in (default_records, legacy_records):
+        for name, ours in (("gzip", gzip), ("snappy", snappy), ("lz4", lz4), ("zstd", zstd)):
+            if (theirs := getattr(module, f"{name}_decode", None)) is not None:
+                setattr(module, f"{name}_decode", _switch(ours, theirs))
+
+
+def _switch(ours: Any, theirs: Any) -> Any:
+    return lambda data: ours(data) if _bounded.get() else theirs(data)
+
+
+_install()
+
+
+@contextmanager
+def _bound() -> Iterator[None]:
+    token = _bounded.set(True)
+    try:
+        yield
+    finally:
+        _bounded.reset(token)
+
+
+class _BoundedBatch:
+    """One fetched batch; it is unpacked when it is iterated, as aiokafka does, but within the bound."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        with _bound():
+            return iter(self._batch)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+
+class _Batches:
+    """aiokafka's MemoryRecords, remembering the batch at hand: a failure is one of that batch."""
+
+    def __init__(self, records: Any) -> None:
+        self._records = records
+        self.at_hand: Any = None
+
+    def has_next(self) -> bool:
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> Any:
+        self.at_hand = None
+        self.at_hand = _BoundedBatch(self._records.next_batch())
+        return self.at_hand
+
+
+class Run(PartitionRecords):  # type: ignore[misc]  # aiokafka is not typed
+    """The records of one partition that one fetch brought. An iterator of StoredRecord and Hole."""
+
+    _records: Any
+    next_fetch_offset: int
+
+    def begin(self) -> None:
+        self._records = _Batches(self._records)
+        self._records_iterator = self._unpack_records()
+
+    def __next__(self) -> StoredRecord | Hole:
+        try:
+            return next(self._records_iterator)  # type: ignore[no-any-return]
+        except _BROKEN as error:
+            return self._skip(error)
+
+    def _skip(self, error: Exception) -> Hole:
+        batch = self._records.at_hand
+        if batch is None:
+            raise kafka.CorruptRecordException(f"{self._tp}: what was fetched is no record batch") from error
+        first, self.next_fetch_offset = self.next_fetch_offset, max(batch.next_offset, self.next_fetch_offset + 1)
+        self._records_iterator = self._unpack_records()
+        return Hole(first, self.next_fetch_offset, str(error) or type(error).__name__)
+
+    def _consumer_record(self, tp: Any, record: Any) -> StoredRecord:
+        headers = record.headers
+        if headers:
+            headers = tuple(headers) if all(value is not None for _, value in headers) else _without_null(headers)
+        return StoredRecord(record.offset, record.timestamp, record.key, record.value, headers or ())
+
+
+def _without_null(headers: Any) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, value or b"") for name, value in headers)
+
+
+class Fetched(OrderedDict[Any, Any]):
+    """aiokafka's store of fetched partitions; each is read as a Run. `room`: bytes that may still be handed over."""
+
+    room = RUN_BYTES
+
+    def __setitem__(self, partition: Any, result: Any) -> None:
+        if type(result) is FetchResult:
+            run = result._partition_records
+            run.__class__ = Run
+            run.begin()
+            result.getall = lambda max_records=None: self.take(result, max_records)
+        super().__setitem__(partition, result)
+
+    def take(self, result: Any, limit: int | None) -> list[StoredRecord | Hole]:
+        """FetchResult.getall, ended by `room` too, and by a Hole: one is always the last item."""
+        if not result.check_assignment(result._topic_partition) or not result.has_more() or self.room <= 0:
+            return []
+        out: list[StoredRecord | Hole] = []
+        room = self.room
+        for item in result._partition_records:
+            out.append(item)
+            if type(item) is not Hole:
+                room -= _size(item)
+                if room > 0 and (limit is None or len(out) < limit):
+                    continue
+            result._update_position()
+            break
+        else:
+            result._update_position()
+            result._partition_records = None
+        self.room = room
+        return out
+
+
+def _size(item: StoredRecord) -> int:
+    size = len(item.value) if item.value is not None else 0
+    for name, value in item.headers:
+        size += len(name) + len(value)
+    return size + (len(item.key) if item.key is not None else 0)
+
+
+def adopt(consumer: Any) -> Fetched:
+    """Make a started AIOKafkaConsumer, before its first assignment, hand over StoredRecord and Hole."""
+    fetched = consumer._fetcher._records = Fetched()
+    return fetched

@@ -1,0 +1,270 @@
+"""Publishing: each record joins its partition's open batch at once, and the batch leaves when its node is idle.
+
+So one publish costs what aiokafka's own costs, and many share batches. The broker's refusal of a batch breaks an
+idempotent producer for that partition for good (the sequence has a hole): so after one the producer is replaced, and
+what was not sent yet goes to the new one, in the same order. A batch with other records beside the refused one is sent
+again record by record, so that only the guilty one fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import aiokafka.errors as kafka
+
+from busline.errors import (
+    BuslineError,
+    NotPublished,
+    PublishUnknown,
+    RecordTooLarge,
+    TransportClosed,
+    TransportError,
+    UnknownTopic,
+    Unreachable,
+)
+from busline.record import Position, Record, TopicPartition
+from busline.transport.base import Outcome
+from busline.transport.kafka.batches import Batch
+from busline.transport.kafka.connection import Connection
+from busline.transport.kafka.failures import REFUSED, translate
+from busline.transport.kafka.producer import Producer, Topic
+from busline.transport.partitioner import Partitioner
+
+CLOSING = 5.0
+Ticket: TypeAlias = tuple[Batch, int] | NotPublished
+
+
+class Publisher:
+    """All publishing of one transport. deadline: seconds until a record is withdrawn, or called unknown."""
+
+    def __init__(self, connection: Connection, deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._producer: Producer | None = None
+        self._topics: dict[str, Topic] = {}
+        self._parked: defaultdict[TopicPartition, deque[Batch]] = defaultdict(deque)
+        self._replacing: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[BuslineError | None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+        self._preparing = 0
+        self._partition_of = Partitioner()
+        self._closed = False
+
+    async def publish(self, records: Sequence[Record]) -> list[Outcome]:
+        """See Transport.publish."""
+        if self._closed:
+            raise TransportClosed("this transport is closed")
+        topics = {record.topic for record in records}
+        if self._preparing == 0 and self._ready(topics):
+            tickets = self._append(records, {})
+        else:
+            tickets = await self._prepare_and_append(records, topics)
+        return [await _outcome(records[i], ticket) for i, ticket in enumerate(tickets)]
+
+    def _ready(self, topics: set[str]) -> bool:
+        if self._producer is None and self._replacing is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        return all((topic := self._topics.get(name)) is not None and topic.until > now for name in topics)
+
+    async def _prepare_and_append(self, records: Sequence[Record], topics: set[str]) -> list[Ticket]:
+        """In turn with other calls that have to prepare: whoever came first appends first."""
+        self._preparing += 1
+        try:
+            async with self._turn:
+                failures = await self._prepare(topics)
+                return self._append(records, failures)
+        finally:
+            self._preparing -= 1
+
+    async def _prepare(self, topics: set[str]) -> dict[str, BuslineError]:
+        """Start the producer, look the topics up; what failed, by topic."""
+        failures: dict[str, BuslineError] = {}
+        try:
+            while self._replacing is not None:
+                await asyncio.wait({self._replacing})
+            if self._closed:
+                raise TransportClosed("this transport is closed")
+            if self._producer is None:
+                self._producer = await Producer.open(self._connection, self._deadline)
+        except BuslineError as error:
+            return dict.fromkeys(topics, error)
+        for name in topics:
+            try:
+                async with asyncio.timeout(self._deadline):
+                    self._topics[name] = await self._producer.look_up(name)
+            except TimeoutError:
+                failures[name] = await self._probe() or Unreachable("no answer from Kafka", where=self._connection.name)
+            except BuslineError as error:
+                failures[name] = error
+            if name in failures:
+                self._topics.pop(name, None)
+        return failures
+
+    def _append(self, records: Sequence[Record], failures: Mapping[str, BuslineError]) -> list[Ticket]:
+        """No await in here: the order of calls is the order in the log."""
+        tickets: list[Ticket] = []
+        for record in records:
+            topic = self._topics.get(record.topic)
+            if topic is None:
+                tickets.append(_refused(record, failures[record.topic]))
+                continue
+            at = record.partition
+            if at is None:
+                at = self._partition_of(record.key, topic.partitions)
+            if (fault := _fault(record, at, topic)) is not None:
+                tickets.append(_refused(record, fault))
+                continue
+            batch = topic.open[at]
+            place = batch.append(record) if batch is not None else None
+            if batch is None or place is None:
+                batch = topic.open[at] = Batch(TopicPartition(record.topic, at), topic.batch_bytes)
+                place = batch.append(record) or 0
+                self._hand_over(batch)
+            tickets.append((batch, place))
+        return tickets
+
+    def _hand_over(self, batch: Batch) -> None:
+        if batch.timer is None:
+            batch.timer = asyncio.get_running_loop().call_later(self._deadline, self._expire, batch)
+        if self._producer is None:
+            self._parked[batch.partition].append(batch)
+        else:
+            producer = self._producer
+            producer.send(batch).add_done_callback(partial(self._answered, producer, batch))
+
+    def _answered(self, producer: Producer, batch: Batch, answer: asyncio.Future[Any]) -> None:
+        error = answer.exception()
+        if error is None:
+            batch.settle(answer.result().offset)
+            return
+        self._retire(producer)
+        if not batch.popped:
+            return  # parked by _retire
+        if not isinstance(error, REFUSED):
+            batch.settle(PublishUnknown(f"{batch.partition} gave no clear answer", why=str(error)))
+        elif len(batch.records) > 1 and not isinstance(error, kafka.TopicAuthorizationFailedError):
+            singles = batch.singles()
+            self._parked[batch.partition].extendleft(reversed(singles))
+            for single in singles:
+                single.timer = asyncio.get_running_loop().call_later(self._deadline, self._expire, single)
+            batch.settle(singles)
+        else:
+            self._topics.pop(batch.partition.topic, None)
+            batch.settle(_refused(batch.records[0], translate(error, where=batch.partition.topic)))
+
+    def _retire(self, producer: Producer) -> None:
+        """Stop handing over to it; what it has not sent is parked for the next one."""
+        if producer is self._producer:
+            self._producer = None
+            for batch in producer.take_back():
+                self._parked[batch.partition].append(batch)
+            self._replacing = asyncio.create_task(self._replace(producer))
+
+    async def _replace(self, old: Producer) -> None:
+        """What is in flight on other partitions is answered first: so order holds there too."""
+        failure: BuslineError | None = None
+        try:
+            await old.settle(self._deadline)
+            await old.close()
+            if not self._closed:
+                self._producer = await Producer.open(self._connection, self._deadline)
+        except BuslineError as error:
+            failure = error
+        finally:
+            self._replacing = None
+        parked, self._parked = self._parked, defaultdict(deque)
+        for batch in (one for queue in parked.values() for one in queue if one.outcome is None):
+            if self._producer is not None:
+                self._hand_over(batch)
+            else:
+                batch.settle(_refused(batch.records[0], failure or TransportClosed("this transport is closed")))
+
+    def _expire(self, batch: Batch) -> None:
+        if batch.outcome is not None:
+            return
+        if batch.popped:
+            batch.settle(PublishUnknown(f"{batch.partition} did not confirm within {self._deadline:g} s"))
+            return
+        batch.sealed = True
+        if self._producer is not None:
+            self._producer.take_back(batch)
+        self._parked[batch.partition] = deque(one for one in self._parked[batch.partition] if one is not batch)
+        self._spawn(self._explain(batch))
+
+    async def _explain(self, batch: Batch) -> None:
+        cause = await self._probe() or Unreachable(
+            "the partition's broker took nothing", where=str(batch.partition), why=f"for {self._deadline:g} s"
+        )
+        batch.settle(_refused(batch.records[0], cause))
+
+    async def _probe(self) -> BuslineError | None:
+        """One probe for all that wonder at the same time."""
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.create_task(self._connection.probe())
+        return await asyncio.shield(self._probing)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """What is under way has its answers within CLOSING seconds, or is called unknown; the rest is withdrawn."""
+        self._closed = True
+        closed = TransportClosed("this transport is closed")
+        async with self._turn:
+            producer = self._producer
+            waiting = [batch for queue in self._parked.values() for batch in queue]
+            self._parked.clear()
+            if producer is not None:
+                await producer.settle(CLOSING)
+                waiting += producer.take_back()
+                self._producer = None
+                await producer.close()
+            for batch in waiting:
+                batch.settle(_refused(batch.records[0], closed))
+            for topic in self._topics.values():
+                for one in topic.open:
+                    if one is not None:
+                        one.settle(PublishUnknown(f"{one.partition} did not confirm before the transport was closed"))
+            going = {*self._tasks, *(task for task in (self._replacing, self._probing) if task is not None)}
+            if going:
+                await asyncio.wait(going)
+
+
+async def _outcome(record: Record, ticket: Ticket) -> Outcome:
+    if isinstance(ticket, NotPublished):
+        return ticket
+    batch, place = ticket
+    outcome = batch.outcome if batch.outcome is not None else await batch.settled()
+    if isinstance(outcome, int):
+        return Position(record.topic, batch.partition.partition, outcome + place)
+    if isinstance(outcome, list):
+        return await _outcome(record, (outcome[place], 0))
+    return outcome
+
+
+def _refused(record: Record, cause: BuslineError) -> NotPublished:
+    return NotPublished(f"a record for {record.topic} is not published", cause=cause)
+
+
+def _fault(record: Record, partition: int, topic: Topic) -> BuslineError | None:
+    """Why the broker would refuse the record: better to know before it breaks a producer."""
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name) + len(value)
+    if size > topic.max_record:
+        return RecordTooLarge(
+            f"a record of {size} bytes", where=record.topic, why=f"the topic takes {topic.max_record} bytes"
+        )
+    if not 0 <= partition < topic.partitions:
+        return UnknownTopic(f"{record.topic} has no partition {partition}", why=f"it has {topic.partitions}")
+    if topic.compacted and record.key is None:
+        return TransportError("a record without a key", where=record.topic, why="the topic is compacted by key")
+    return None
