@@ -15,15 +15,16 @@ from busline.errors import StorageFailed
 APPLICATION_ID = 0x42534C4E
 SCHEMA_VERSION = 1
 BUSY_MS = 10_000
-# head: the next offset; it survives retention. ts: the last append time, which never falls inside a partition.
-# dirty, kept: records since the last compaction, and what that one kept. slot: members, leases, committed positions.
+# head, ts: next offset and last append time of a partition that holds no record (else its last record tells).
+# cleaned, kept: the next offset at the last compaction, and how many records that one kept.
+# slot: members, leases, committed positions.
 _SCHEMA = """
 create table topic(
   name text primary key, partitions int not null, compacted int not null, retention int, max_record int not null
 ) without rowid;
 create table partition(
   tp integer primary key, topic text not null, part int not null, first int not null default 0,
-  head int not null default 0, ts int not null default 0, dirty int not null default 0, kept int not null default 0,
+  head int not null default 0, ts int not null default 0, cleaned int not null default 0, kept int not null default 0,
   unique(topic, part)
 );
 create table record(

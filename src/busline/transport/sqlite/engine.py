@@ -16,7 +16,8 @@ from busline.transport.log import FETCH_BYTES, Change, unknown_topic
 from busline.transport.log_transport import TTL, LogTransport
 from busline.transport.members import Versioned
 from busline.transport.sqlite.appending import spec_of
-from busline.transport.sqlite.database import connect, create_file, one_row, storage_errors
+from busline.transport.sqlite.cleaning import offset_at_time, partition_bounds, purge
+from busline.transport.sqlite.database import connect, create_file, storage_errors
 from busline.transport.sqlite.headers import decode_headers
 from busline.transport.sqlite.wake import Wake
 from busline.transport.sqlite.writer import Writer
@@ -35,6 +36,7 @@ class SqliteLog:
         self._specs: dict[str, TopicSpec] = {}
         self._ids: dict[TopicPartition, int] = {}
         self._listeners: dict[object, Callable[[Change], None]] = {}
+        self._listening = False
         self._version: int | None = None
 
     async def open(self) -> None:
@@ -45,7 +47,6 @@ class SqliteLog:
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
-        self._loop.add_reader(self._wake.incoming, self._woken)
         self._polling = asyncio.create_task(self._poll(), name=f"busline poll {self._path}")
 
     def _open(self) -> None:
@@ -61,7 +62,8 @@ class SqliteLog:
     async def close(self) -> None:
         self._polling.cancel()
         await asyncio.gather(self._polling, return_exceptions=True)
-        self._loop.remove_reader(self._wake.incoming)
+        if self._listening:
+            self._loop.remove_reader(self._wake.listen())
         await self._in_thread(self._close)
         self._thread.shutdown()
 
@@ -76,10 +78,10 @@ class SqliteLog:
 
     # change
 
-    def _committed(self, topics: set[str]) -> None:
+    def _committed(self) -> None:
         """In the writer's thread."""
-        if topics:
-            self._wake.send("records")
+        self._wake.send("records")
+        if self._listeners:
             self._loop.call_soon_threadsafe(self._tell, "records")
 
     def _woken(self) -> None:
@@ -95,6 +97,9 @@ class SqliteLog:
         self._tell("groups")
 
     def listen(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        if not self._listening:
+            self._loop.add_reader(self._wake.listen(), self._woken)
+            self._listening = True
         token = object()
         self._listeners[token] = callback
         return lambda: self._listeners.pop(token, None) and None
@@ -161,15 +166,13 @@ class SqliteLog:
 
     async def bounds(self, topic: str) -> dict[int, Bounds]:
         def bounds() -> dict[int, Bounds]:
-            self._partitions(topic)
-            rows = self._reader.execute("select part, first, head from partition where topic=? order by part", (topic,))
-            return {part: Bounds(first, head) for part, first, head in rows}
+            return {i: Bounds(*partition_bounds(self._reader, tp)) for i, tp in self._partitions(topic).items()}
 
         return await self._in_thread(bounds)
 
     async def at_time(self, topic: str, timestamp: int) -> dict[int, int]:
         def at_time() -> dict[int, int]:
-            return {i: _at_time(self._reader, tp, timestamp) for i, tp in self._partitions(topic).items()}
+            return {i: offset_at_time(self._reader, tp, timestamp) for i, tp in self._partitions(topic).items()}
 
         return await self._in_thread(at_time)
 
@@ -179,7 +182,7 @@ class SqliteLog:
             if i not in partitions:
                 raise TransportError(f"partition {i} is not one of {topic!r}")
         for i, offset in before.items():
-            await self._writer.execute(lambda c, tp=partitions[i], off=offset: _purge(c, tp, off))  # type: ignore[misc]
+            await self._writer.execute(lambda c, tp=partitions[i], off=offset: purge(c, tp, off))  # type: ignore[misc]
 
     # the store of members
 
@@ -205,28 +208,6 @@ def _create(connection: apsw.Connection, specs: Sequence[TopicSpec]) -> None:
         if connection.changes():
             rows = [(spec.name, i) for i in range(spec.partitions)]
             connection.executemany("insert into partition(topic, part) values(?,?)", rows)
-
-
-def _at_time(connection: apsw.Connection, tp: int, timestamp: int) -> int:
-    """Binary search over the key: append times never fall, so no index on them is needed."""
-    low, high = one_row(connection, "select first, head from partition where tp=?", tp)
-    while low < high:
-        middle = (low + high) // 2
-        query = "select coalesce(min(off), -1), ts from record where tp=? and off>=?"  # ts: of the row that has the min
-        off, ts = one_row(connection, query, tp, middle)
-        if off < 0 or ts >= timestamp:
-            high = middle
-        else:
-            low = off + 1
-    (found,) = one_row(connection, "select coalesce(min(off), ?) from record where tp=? and off>=?", low, tp, low)
-    return int(found)
-
-
-def _purge(connection: apsw.Connection, tp: int, before: int) -> None:
-    first, head = one_row(connection, "select first, head from partition where tp=?", tp)
-    before = max(first, min(before, head))
-    connection.execute("delete from record where tp=? and off<?", (tp, before))
-    connection.execute("update partition set first=? where tp=?", (before, tp))
 
 
 def _cas(connection: apsw.Connection, key: str, revision: int, value: bytes | None) -> bool:

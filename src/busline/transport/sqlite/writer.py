@@ -21,9 +21,10 @@ import apsw
 
 from busline.errors import BuslineError, NotPublished, PublishUnknown
 from busline.record import Record
-from busline.transport.base import Outcome, TopicSpec
+from busline.transport.base import Outcome
 from busline.transport.partitioner import Partitioner
-from busline.transport.sqlite.appending import Appender
+from busline.transport.sqlite.appending import Appender, Topic
+from busline.transport.sqlite.cleaning import Cleaner
 from busline.transport.sqlite.database import BUSY_MS, STORAGE_ERRORS, connect, create_schema, storage_failed
 
 logger = logging.getLogger("busline.transport.sqlite")
@@ -49,7 +50,7 @@ class _Job(Generic[T]):
 
     def run(self, connection: apsw.Connection, appender: Appender) -> None:
         assert self.work
-        appender.flush()
+        appender.flush()  # the work sees what was appended before it
         self.outcome = self.work(connection)
 
     def fail(self, error: BuslineError, *, unknown: bool) -> None:
@@ -87,13 +88,14 @@ class _Append(_Job[list[Outcome]]):
 
 
 class Writer:
-    """committed: called in the writer's thread after each commit, with the topics that grew."""
+    """committed: called in the writer's thread after each commit that appended something."""
 
-    def __init__(self, path: str, committed: Callable[[set[str]], None]) -> None:
+    def __init__(self, path: str, committed: Callable[[], None]) -> None:
         self._path, self._committed = path, committed
         self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
-        self._specs: dict[str, TopicSpec] = {}
+        self._topics: dict[str, Topic] = {}
         self._choose = Partitioner()
+        self._cleaner = Cleaner()
         self._pages = 0
         self._stopping = False
         self._lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -149,6 +151,7 @@ class Writer:
         while jobs := self._take():
             self._transact(jobs)
             self._answer(jobs)
+            self._clean()
             if self._pages > CHECKPOINT_PAGES:
                 self._checkpoint()
 
@@ -169,22 +172,14 @@ class Writer:
         return jobs
 
     def _transact(self, jobs: Sequence[_Job[Any]]) -> None:
+        appender = Appender(self._connection, self._topics, self._choose)
         committing = False
-        grown: set[str] = set()
         try:
-            with self._locked():
-                try:
-                    self._connection.execute("begin immediate")
-                    appender = Appender(self._connection, self._specs, self._choose)
-                    for job in jobs:
-                        self._attempt(job, appender)
-                    grown = appender.flush()
-                    committing = True
-                    self._connection.execute("commit")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("rollback")
-                    raise
+            with self._transaction():
+                for job in jobs:
+                    self._attempt(job, appender)
+                appender.flush()
+                committing = True
         except STORAGE_ERRORS as error:
             # a failed sync leaves open whether the last page reached the disk; a full disk has refused it
             unknown = committing and isinstance(error, apsw.IOError)
@@ -193,7 +188,32 @@ class Writer:
             for job in jobs:
                 job.fail(failure, unknown=unknown)
         else:
-            self._committed(grown)
+            if appender.grown:
+                self._committed()
+                self._cleaner.grew(self._connection, appender.grown.items())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._locked():
+            try:
+                self._connection.execute("begin immediate")
+                yield
+                self._connection.execute("commit")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
+                raise
+
+    def _clean(self) -> None:
+        """Retention and compaction, while nobody waits; at least one piece, so that they keep up."""
+        while self._cleaner:
+            try:
+                with self._transaction():
+                    self._cleaner.step()
+            except STORAGE_ERRORS as error:
+                logger.warning("cleaning %s: %s", self._path, storage_failed(self._path, error))
+            if not self._queue.empty():
+                return
 
     def _attempt(self, job: _Job[Any], appender: Appender) -> None:
         try:
