@@ -7,6 +7,7 @@ Fields stand in the published order, new ones behind them, so that moving lines 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, ForwardRef, NamedTuple, get_args, get_origin
@@ -323,7 +324,7 @@ def _symbols(hint: Hint, place: Place) -> tuple[str, ...]:
 def _doc(python: type) -> str:
     """The class's own docstring, dedented; nothing that is inherited."""
     text = vars(python).get("__doc__")
-    return "\n".join(line.strip() for line in text.strip().splitlines()) if isinstance(text, str) else ""
+    return inspect.cleandoc(text).strip() if isinstance(text, str) else ""
 
 
 def _show(annotation: Any) -> str:
