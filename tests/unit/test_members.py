@@ -1,6 +1,7 @@
 """Group membership: the target is balanced, sticky and agreed; the protocol holds P5 whatever freezes or gets lost."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -51,11 +52,16 @@ class Shelf:
         return True
 
 
-def member(store: Store, name: str, events: list[Event], *, parts: int = 2, group: str = "g") -> Member:
+def nobody(name: str) -> bool:
+    return False
+
+
+def member(store: Store, name: str, events: list[Event], *, gone: Callable[[str], bool] = nobody) -> Member:
     async def first(part: TopicPartition) -> int:
         return 0
 
-    return Member(store, Membership(group=group, name=name, note="n", ttl=2.0), PARTS[:parts], first, events.append)
+    membership = Membership(group="g", name=name, note="n", ttl=2.0, gone=gone)
+    return Member(store, membership, PARTS[:2], first, events.append)
 
 
 names = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=8, unique=True)
@@ -181,6 +187,17 @@ def test_leaving_needs_no_ttl() -> None:
     run_virtual(main())
 
 
+def test_who_is_known_to_be_gone_is_not_waited_for() -> None:
+    async def main() -> None:
+        store = Shelf()
+        await member(store, "crashed", []).tick()
+        quick = member(store, "quick", [], gone=lambda name: name == "crashed")
+        await quick.tick()
+        assert len(quick.leases) == 2
+
+    run_virtual(main())
+
+
 def test_one_who_was_buried_drops_its_leases_and_joins_anew() -> None:
     async def main() -> None:
         store, events = Shelf(), list[Event]()
@@ -215,14 +232,18 @@ def test_a_give_back_is_idempotent_and_silent_about_a_lease_that_is_gone() -> No
 def test_a_group_is_idle_when_no_beat_changes_for_ttl() -> None:
     async def main() -> None:
         store = Shelf()
-        assert await idle(store, "g", ttl=2.0)
+        assert await idle(store, "g", ttl=2.0, gone=nobody)
         crashed = member(store, "crashed", [])
         await crashed.tick()
-        assert await idle(store, "g", ttl=2.0)
-        watching = asyncio.create_task(idle(store, "g", ttl=2.0))
+        assert await idle(store, "g", ttl=2.0, gone=nobody)
+        watching = asyncio.create_task(idle(store, "g", ttl=2.0, gone=nobody))
         await asyncio.sleep(1)
         await crashed.tick()
         assert not await watching
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        assert await idle(store, "g", ttl=2.0, gone=lambda name: name == "crashed")
+        assert loop.time() == before
 
     run_virtual(main())
 

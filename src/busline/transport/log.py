@@ -59,6 +59,14 @@ class Log(Store, Protocol):
         """Raises UnknownTopic."""
         ...
 
+    def member_name(self) -> str:
+        """A new name for a member of this process: never used before."""
+        ...
+
+    def gone(self, member: str) -> bool:
+        """Whether the process of a member has certainly ended. False when in doubt: then ttl decides."""
+        ...
+
     def nudge(self) -> None:
         """Tell the other members, wherever they run, that a group changed. Best effort: their ticks are the net."""
         ...

@@ -123,9 +123,16 @@ class GroupConsumer(LogConsumer):
         self._expiring: dict[Lease, asyncio.TimerHandle] = {}
         self._background: set[asyncio.Task[None]] = set()
 
-    async def join(self, name: str, parts: Sequence[TopicPartition]) -> None:
+    async def join(self, parts: Sequence[TopicPartition]) -> None:
         """The first tick takes what is free; the nudge makes the others look at once."""
-        membership = Membership(group=self._group, name=name, note=self._note, ttl=self._ttl, grace=GRACE)
+        membership = Membership(
+            group=self._group,
+            name=self._log.member_name(),
+            note=self._note,
+            ttl=self._ttl,
+            grace=GRACE,
+            gone=self._log.gone,
+        )
         self._member = Member(self._log, membership, parts, self._first, self._event)
         try:
             await self._member.tick()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Mapping, Sequence
 
 from busline.errors import Fenced, NotPublished, PublishUnknown, TransportClosed
@@ -65,7 +64,7 @@ class LogTransport:
         parts = await self._partitions(topics)
         consumer = GroupConsumer(self._log, group, start=start, note=note, max_records=max_records, ttl=self._ttl)
         self._remember(consumer)
-        await consumer.join(uuid.uuid4().hex, parts)
+        await consumer.join(parts)
         return consumer
 
     async def _partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
@@ -113,7 +112,7 @@ class LogTransport:
 
     async def mark(self, group: str, positions: Positions, note: str) -> None:
         self._check_running()
-        if not await idle(self._log, group, ttl=self._ttl):
+        if not await idle(self._log, group, ttl=self._ttl, gone=self._log.gone):
             raise Fenced([Lease(*tp, -1) for tp in positions])
         view = await self._log.list(group_prefix(group))
         for tp, position in positions.items():

@@ -151,13 +151,15 @@ class _Held:
 @dataclass(frozen=True, kw_only=True)
 class Membership:
     """Who joins what. name: unique in the group, never used again. note: rides on every commit. ttl: seconds without
-    a beat after which a member is dead. grace: seconds that a Revoked announces."""
+    a beat after which a member is dead. grace: seconds that a Revoked announces. gone: whether a member of this name
+    has certainly ended, where an engine can know it before ttl."""
 
     group: str
     name: str
     note: str = ""
     ttl: float = 10.0
     grace: float = 30.0
+    gone: Callable[[str], bool] = lambda name: False
 
 
 class Member:
@@ -178,6 +180,7 @@ class Member:
         self._store, self._group, self._name = store, membership.group, membership.name
         self._parts, self._first, self._notify = sorted(parts), first, notify
         self._note, self._ttl, self._grace = membership.note, membership.ttl, membership.grace
+        self._gone = membership.gone
         self._clock = asyncio.get_running_loop().time
         self._prefix = group_prefix(self._group)
         self._key = f"{self._prefix}m/{self._name}"
@@ -239,8 +242,9 @@ class Member:
         for key, (value, revision) in beats.items():
             if key not in self._seen or self._seen[key][0] != revision:
                 self._seen[key] = (revision, now)
-            if now - self._seen[key][1] < self._ttl:
-                alive[key.removeprefix(prefix)] = json.loads(value)[1]
+            name = key.removeprefix(prefix)
+            if now - self._seen[key][1] < self._ttl and not self._gone(name):
+                alive[name] = json.loads(value)[1]
         return alive
 
     def _slot(self, view: Mapping[str, Versioned], part: TopicPartition) -> tuple[Slot, int]:
@@ -327,11 +331,15 @@ class Member:
                 await self._store.cas(key, revision, None)
 
 
-async def idle(store: Store, group: str, *, ttl: float) -> bool:
+async def idle(store: Store, group: str, *, ttl: float, gone: Callable[[str], bool]) -> bool:
     """Whether nobody is in the group: at once when it has no member, else after watching the beats for ttl."""
     prefix = f"{group_prefix(group)}m/"
-    before = await store.list(prefix)
-    if before:
-        await asyncio.sleep(ttl)
-    after = await store.list(prefix)
-    return all(key in before and before[key].revision == entry.revision for key, entry in after.items())
+
+    async def beats() -> dict[str, int]:
+        view = await store.list(prefix)
+        return {key: entry.revision for key, entry in view.items() if not gone(key.removeprefix(prefix))}
+
+    if not (before := await beats()):
+        return True
+    await asyncio.sleep(ttl)
+    return all(before.get(key) == revision for key, revision in (await beats()).items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
@@ -183,6 +184,12 @@ class MemoryLog:
             else:
                 self._slots[key] = Versioned(value, revision + 1)
             return True
+
+    def member_name(self) -> str:
+        return uuid.uuid4().hex
+
+    def gone(self, member: str) -> bool:
+        return False
 
     def nudge(self) -> None:
         self._tell("groups")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -91,6 +92,12 @@ class SqliteLog:
     def _tell(self, change: Change) -> None:
         for callback in list(self._listeners.values()):
             callback(change)
+
+    def member_name(self) -> str:
+        return f"{self._wake.name}.{uuid.uuid4().hex}"
+
+    def gone(self, member: str) -> bool:
+        return self._wake.gone(member.partition(".")[0])
 
     def nudge(self) -> None:
         self._wake.send("groups")

@@ -18,6 +18,7 @@ from threading import Lock
 from busline.transport.log import Change
 
 _LONGEST = 103  # bytes of a unix socket's path (macOS; Linux has 107)
+_FORGOTTEN = 3600.0
 _SETTLED_NS = 200_000_000
 _CODES: dict[Change, bytes] = {"records": b"r", "groups": b"g"}
 _CHANGES: dict[bytes, Change] = {code: change for change, code in _CODES.items()}
@@ -42,7 +43,7 @@ class Wake:
         folder = wake_folder(path)
         folder.mkdir(mode=0o700, exist_ok=True)
         self._folder = str(folder)
-        self._mine = uuid.uuid4().hex
+        self.name = uuid.uuid4().hex
         self._peers: list[str] = []
         self._listed: int | None = None
         self._lock = Lock()
@@ -52,9 +53,20 @@ class Wake:
     def listen(self) -> socket.socket:
         """The socket to wait on; bound at the first call."""
         if self._incoming is None:
+            self._sweep()
             self._incoming = _socket()
-            self._incoming.bind(f"{self._folder}/{self._mine}")
+            self._incoming.bind(f"{self._folder}/{self.name}")
         return self._incoming
+
+    def _sweep(self) -> None:
+        """Remove what crashed processes left, once nobody needs it any more to know that they are gone."""
+        for name in os.listdir(self._folder):
+            path = f"{self._folder}/{name}"
+            try:
+                if time.time() - os.stat(path).st_mtime > _FORGOTTEN and _abandoned(path):
+                    os.unlink(path)
+            except FileNotFoundError:
+                pass
 
     def send(self, change: Change) -> None:
         with self._lock:
@@ -66,7 +78,7 @@ class Wake:
         try:
             changed = os.stat(self._folder).st_mtime_ns
             if changed != self._listed:
-                self._peers = [f"{self._folder}/{name}" for name in os.listdir(self._folder) if name != self._mine]
+                self._peers = [f"{self._folder}/{name}" for name in os.listdir(self._folder) if name != self.name]
                 self._listed = changed if time.time_ns() - changed > _SETTLED_NS else None
         except OSError:  # somebody removed the folder: the poll is the net
             self._peers = []
@@ -77,10 +89,12 @@ class Wake:
             self._outgoing.sendto(code, peer)
         except BlockingIOError:
             pass
-        except (ConnectionRefusedError, FileNotFoundError):  # its process has died
-            _unlink(peer)
-        except OSError:  # the poll is the net
+        except OSError:  # refused: its process has ended; else the poll is the net
             pass
+
+    def gone(self, name: str) -> bool:
+        """Whether the process that bound this name has ended: its socket's file is there, and nobody behind it."""
+        return _abandoned(f"{self._folder}/{name}")
 
     def receive(self) -> set[Change]:
         """What has come, without waiting."""
@@ -98,13 +112,24 @@ class Wake:
             if self._incoming:
                 self._incoming.close()
                 self._incoming = None
-                _unlink(f"{self._folder}/{self._mine}")
+                _unlink(f"{self._folder}/{self.name}")
 
 
 def _socket() -> socket.socket:
     new = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     new.setblocking(False)
     return new
+
+
+def _abandoned(path: str) -> bool:
+    with _socket() as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        return False
 
 
 def _unlink(path: str) -> None:
