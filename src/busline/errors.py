@@ -327,6 +327,15 @@ class RegistryForbidden(RegistryRefused):
 
 
 class ApplyError(BuslineError):
-    """apply could not bring an engine to the workspace's state; the next run converges."""
+    """apply could not bring an engine to the workspace's state; `conflicts` are all reasons. The next run converges."""
 
     code = "BL0900"
+
+    def __init__(
+        self, what: str, *, conflicts: Sequence[str] = (), where: str | None = None, fix: str | None = None
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.conflicts = tuple(conflicts)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  {conflict}" for conflict in self.conflicts)])

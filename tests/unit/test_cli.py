@@ -137,7 +137,7 @@ def test_every_error_has_an_exit_code_and_a_description() -> None:
     for kind in every_error():
         error = kind.__new__(kind)
         errors.BuslineError.__init__(error, "x")
-        error.__dict__ |= {"findings": (), "outcomes": (), "cause": None}
+        error.__dict__ |= {"findings": (), "outcomes": (), "conflicts": (), "cause": None}
         assert exit_of(error) in set(Exit)
         assert describe(error).code == kind.code
 

@@ -101,6 +101,8 @@ def _busline(error: errors.BuslineError) -> Failure:
     details: tuple[str, ...] = ()
     if isinstance(error, errors.WorkspaceInvalid):
         details = tuple(str(finding) for finding in error.findings)
+    if isinstance(error, errors.ApplyError):
+        details = error.conflicts
     if isinstance(error, errors.PublishFailed):
         details = tuple(str(outcome) for outcome in error.outcomes if isinstance(outcome, errors.PublishError))[:20]
     return Failure(error.code, exit_of(error), error.what, error.where, error.why, error.fix, error.retryable, details)

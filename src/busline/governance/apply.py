@@ -1,0 +1,51 @@
+"""Bring an environment to what the workspace says: topics, then schemas, then the contract log in one transaction.
+
+The order makes it safe to stop anywhere: a service sees a contract only when its topic and its schemas are there, and
+what was done already is found done by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from busline.bus.contract_log import ContractLog, write
+from busline.errors import ApplyError
+from busline.governance.applied import Applied
+from busline.governance.plan import Plan, log_changes
+from busline.governance.registry import Registry
+from busline.governance.subjects import register
+from busline.names import CONTRACT_LOG
+from busline.transport.base import Admin, Transport
+
+Narrate = Callable[[str], None]
+
+
+async def apply(
+    plan: Plan, engine: Transport, registry: Registry | None = None, *, narrate: Narrate = lambda _: None
+) -> int:
+    """Carry a plan out; how many records the contract log took. Idempotent.
+
+    Raises ApplyError when another apply came between plan and apply, and what the engine and the registry raise: then
+    a next plan holds what is left.
+    """
+    if not plan.changes:
+        return 0
+    if plan.topics.create and isinstance(engine, Admin):
+        narrate(f"creating {len(plan.topics.create)} topics")
+        await engine.create_topics([topic.spec for topic in plan.topics.create])
+    if plan.subjects.todo:
+        narrate(f"registering schemas in {len(plan.subjects.todo)} subjects")
+    ids = await register(plan.subjects, registry)
+    records = log_changes(plan.goal.records(ids), plan.applied.entries)
+    if records:
+        narrate(f"writing {len(records)} records to {CONTRACT_LOG}")
+        await _check_unchanged(plan.applied, engine)
+        await write(engine, records)
+    return len(records)
+
+
+async def _check_unchanged(applied: Applied, engine: Transport) -> None:
+    log = ContractLog(engine)
+    log.next = applied.next
+    if await log.read():
+        raise ApplyError("another apply came between plan and apply", where=CONTRACT_LOG, fix="Run it again.")

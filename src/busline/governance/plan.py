@@ -1,0 +1,179 @@
+"""What apply would change: the workspace's state against the engine's and the registry's. Asks, and writes nothing.
+
+A plan is refused, with every conflict at once, where going on would hurt: a published version that was changed or
+removed, a topic with another number of partitions, a registry that lost its ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from busline.contract.entries import entries
+from busline.contract.model import Contract, ServiceSpec, TeamSpec
+from busline.errors import ApplyError
+from busline.governance.applied import Applied, read_applied
+from busline.governance.registry import Registry
+from busline.governance.subjects import Ids, SubjectPlan, compare_subjects
+from busline.governance.topics import TopicPlan, Wanted, compare_topics, wanted_topics
+from busline.names import ContractName, Service, Team
+from busline.transport.base import TopicSpec, Transport
+
+NO_ID_YET: Final = -1
+"""Stands for the id of a schema that is not registered yet, so that its record counts as a change."""
+Mark: TypeAlias = Literal["+", "~", "-"]
+
+
+class Change(NamedTuple):
+    """One line of a plan. about: the contract, service or team; mark: + new, ~ changed, - removed."""
+
+    about: str
+    mark: Mark
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What an environment should hold. replicas: of topics whose contract does not say it. Drafts are left out."""
+
+    contracts: Mapping[ContractName, Contract]
+    services: Mapping[Service, ServiceSpec]
+    teams: Mapping[Team, TeamSpec]
+    commit: str | None = None
+    replicas: int | None = None
+
+    @property
+    def published(self) -> dict[ContractName, Contract]:
+        return {name: contract for name, contract in self.contracts.items() if contract.versions}
+
+    def records(self, ids: Ids) -> dict[bytes, bytes]:
+        """The contract log as it should be, with the registry's ids in it."""
+        contracts = [_with_ids(contract, ids) for contract in self.published.values()]
+        return dict(entries(contracts, self.services.values(), self.teams.values(), commit=self.commit))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """notes: what apply sees and leaves as it is."""
+
+    goal: Goal
+    applied: Applied
+    topics: TopicPlan
+    subjects: SubjectPlan
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+
+
+async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None = None) -> Plan:
+    """Raises ApplyError with all conflicts, and what the engine and the registry raise."""
+    applied = await read_applied(engine)
+    published = goal.published
+    topics = compare_topics(wanted_topics(published, goal.services.values(), goal.replicas), applied.topics)
+    subjects = await compare_subjects(published.values(), registry, _known_ids(published.values(), applied))
+    conflicts = [*_changed_versions(published.values(), applied), *topics.conflicts, *subjects.conflicts]
+    if conflicts:
+        fix = None if engine.features.enforced else "Is this engine's data not needed? Then remove it and apply again."
+        raise ApplyError(f"{len(conflicts)} conflicts; nothing was changed", conflicts=conflicts, fix=fix)
+    expected = goal.records({**subjects.ids, **dict.fromkeys(subjects.missing, NO_ID_YET)})
+    records = log_changes(expected, applied.entries)
+    changes = [
+        *(Change(topic.about, "+", _topic_line(topic)) for topic in topics.create),
+        *_subject_lines(subjects),
+        *_record_lines(records, applied.entries),
+    ]
+    left = [name for name in applied.catalog.names() if name not in goal.contracts]
+    return Plan(
+        goal=goal,
+        applied=applied,
+        topics=topics,
+        subjects=subjects,
+        changes=tuple(sorted(changes, key=lambda change: change.about)),
+        notes=(*topics.notes, *(f"{name} is applied here but not in the workspace; apply leaves it" for name in left)),
+    )
+
+
+def log_changes(expected: Mapping[bytes, bytes], applied: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
+    """What is to be written: new and changed records, and None for services that are gone."""
+    changed: dict[bytes, bytes | None] = {
+        key: value for key, value in expected.items() if key not in applied or _content(value) != _content(applied[key])
+    }
+    return changed | {key: None for key in applied if key.startswith(b"service/") and key not in expected}
+
+
+def _content(value: bytes) -> dict[str, Any]:
+    """Without the commit: else every merge would rewrite the whole log."""
+    loaded = json.loads(value)
+    return {key: one for key, one in loaded.items() if key != "commit"} if isinstance(loaded, dict) else {"": loaded}
+
+
+def _with_ids(contract: Contract, ids: Ids) -> Contract:
+    versions = (replace(v, registry_id=ids.get((contract.name, v.number))) for v in contract.versions)
+    return replace(contract, versions=tuple(versions))
+
+
+def _known_ids(contracts: Iterable[Contract], applied: Applied) -> dict[tuple[ContractName, int], int]:
+    return {
+        (there.name, version.number): version.registry_id
+        for contract in contracts
+        if (there := applied.catalog.contract(contract.name))
+        for version in there.versions
+        if version.registry_id is not None
+    }
+
+
+def _changed_versions(contracts: Iterable[Contract], applied: Applied) -> Iterator[str]:
+    for contract in contracts:
+        there = applied.catalog.contract(contract.name)
+        for version in there.versions if there else ():
+            here = contract.version(version.number)
+            if here is None:
+                yield (
+                    f"{contract.name} version {version.number} is applied, and missing in the workspace."
+                    f" Restore {version.number}.avsc."
+                )
+            elif here.schema != version.schema:
+                yield (
+                    f"{contract.name} version {version.number} ({here.source or 'workspace'}) is not what was applied:"
+                    f" a published version never changes. Restore it, and publish the change as"
+                    f" {len(contract.versions) + 1}.avsc."
+                )
+
+
+def _topic_line(topic: Wanted) -> str:
+    spec = topic.spec
+    kept = "compacted" if spec.compacted else "kept for ever" if spec.retention is None else f"kept {_days(spec)}"
+    plural = "" if spec.partitions == 1 else "s"
+    return f"topic {spec.name}: {spec.partitions} partition{plural}, {kept}, records up to {spec.max_record:,} bytes"
+
+
+def _days(spec: TopicSpec) -> str:
+    assert spec.retention is not None
+    days = spec.retention / 86_400_000
+    return f"{days:g} d" if days >= 1 else f"{days * 24:g} h"
+
+
+def _subject_lines(subjects: SubjectPlan) -> Iterator[Change]:
+    for subject in subjects.todo:
+        name = str(subject.contract.name)
+        if subject.level:
+            yield Change(name, "~", f"registry: {subject.contract.subject} checks {subject.level}")
+        for version in subject.missing:
+            yield Change(name, "+", f"registry: {subject.contract.subject}, schema of version {version.number}")
+
+
+def _record_lines(records: Mapping[bytes, bytes | None], applied: Mapping[bytes, bytes]) -> Iterator[Change]:
+    for key, value in records.items():
+        kind, _, name = key.decode().partition("/")
+        about, what = (
+            (name.rpartition("/")[0], f"version {name.rpartition('/')[2]}") if kind == "version" else (name, kind)
+        )
+        if value is None:
+            yield Change(about, "-", what)
+        elif key not in applied:
+            yield Change(about, "+", what)
+        else:
+            old, new = _content(applied[key]), _content(value)
+            parts = sorted(part for part in old.keys() | new.keys() if old.get(part) != new.get(part))
+            yield Change(about, "~", f"{what}: {', '.join(parts)}")

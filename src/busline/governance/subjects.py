@@ -1,0 +1,113 @@
+"""The contracts' subjects in the schema registry: what they lack, and the ids that the contract log takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from busline.contract.model import Contract, Version
+from busline.errors import RegistryRefused
+from busline.governance.registry import Registry
+from busline.names import ContractName
+
+Ids: TypeAlias = Mapping[tuple[ContractName, int], int]
+"""The registry's id of a contract's version."""
+
+_AT_ONCE: Final = 16
+
+
+class Subject(NamedTuple):
+    """What a contract's subject lacks. level None: it is set already."""
+
+    contract: Contract
+    level: str | None
+    missing: tuple[Version, ...]
+    ids: Ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectPlan:
+    """todo: subjects that lack something. ids: what is known before anything is registered."""
+
+    todo: tuple[Subject, ...] = ()
+    ids: Ids
+    conflicts: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[tuple[ContractName, int]]:
+        return [(subject.contract.name, version.number) for subject in self.todo for version in subject.missing]
+
+
+async def compare_subjects(contracts: Iterable[Contract], registry: Registry | None, applied: Ids) -> SubjectPlan:
+    """Without a registry the ids that were applied once stay, as records with them are still in the topics."""
+    if registry is None:
+        return SubjectPlan(ids=applied)
+    asker = registry
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(contract: Contract) -> Subject:
+        async with limit:
+            return await _compare(contract, asker)
+
+    found = await asyncio.gather(*(look(contract) for contract in contracts))
+    ids = {key: value for subject in found for key, value in subject.ids.items()}
+    return SubjectPlan(
+        todo=tuple(subject for subject in found if subject.level or subject.missing),
+        ids=ids,
+        conflicts=tuple(_lost(applied, ids)),
+    )
+
+
+async def register(plan: SubjectPlan, registry: Registry | None) -> Ids:
+    """Set the levels, then register what is missing, each contract's versions in order. All ids, old and new.
+
+    The level goes first: a registry's default may be NONE, and what is registered under it is never checked.
+    """
+    ids = dict(plan.ids)
+    for subject in plan.todo:
+        assert registry is not None
+        name = subject.contract.subject
+        if subject.level:
+            await registry.set_level(name, subject.level)
+        for version in subject.missing:
+            ids[subject.contract.name, version.number] = await _register(registry, subject.contract, version)
+    return ids
+
+
+async def _register(registry: Registry, contract: Contract, version: Version) -> int:
+    try:
+        return await registry.register(contract.subject, version.schema)
+    except RegistryRefused as error:
+        error.where = f"{version.source or contract.name}, {error.where}"
+        raise
+
+
+async def _compare(contract: Contract, registry: Registry) -> Subject:
+    level = registry_level(contract)
+    ids: dict[tuple[ContractName, int], int] = {}
+    missing: list[Version] = []
+    for version in contract.versions:
+        found = await registry.lookup(contract.subject, version.schema)
+        if found is None:
+            missing.append(version)
+        else:
+            ids[contract.name, version.number] = found.id
+    has_level = await registry.level(contract.subject) == level
+    return Subject(contract, None if has_level else level, tuple(missing), ids)
+
+
+def registry_level(contract: Contract) -> str:
+    """The contract's compatibility in the registry's words."""
+    return (contract.compatibility or "backward").upper().replace("-", "_")
+
+
+def _lost(applied: Ids, found: Ids) -> list[str]:
+    """An id that was applied stands in front of records: a registry that gives another one was emptied or exchanged."""
+    return [
+        f"{name} version {number}: the registry has {found.get((name, number), 'no id')}, applied is {known}."
+        " Restore the registry's data: records with that id are in the topic."
+        for (name, number), known in applied.items()
+        if found.get((name, number)) != known
+    ]
