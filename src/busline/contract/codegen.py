@@ -19,9 +19,7 @@ from busline.contract.schema import MISSING, Array, Enum, Field, Map, Node, Reco
 from busline.contract.source import Expression, Parts, assignment, call, comma_tuple, docstring, lay_out, named, quote
 from busline.errors import ContractError
 
-_HEADER: Final = (
-    '"""Models of published contracts, made by `busline codegen`. Make them anew instead of editing them."""'
-)
+_HEADER: Final = '"""Models of published contracts. Made by `busline codegen`: make anew, do not edit."""'
 _BUILTINS: Final = frozenset({"bool", "int", "float", "str", "bytes", "list", "dict"})
 _IDENTIFIERS: Final = frozenset(IMPORTS) | _BUILTINS
 _ATTRIBUTES: Final = frozenset(dir(Event)) | _IDENTIFIERS

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, TypeVar, overload
 
+from pydantic import BaseModel
+
 from busline.contract.annotations import attributes
 from busline.contract.avro import schema_of
 from busline.contract.event import Event
@@ -47,15 +49,16 @@ def fake(of: type[Event] | Schema, source: random.Random) -> Any:
     A model's own constraints (a pattern, a bound) are not known here: pydantic's ValidationError says which failed.
     """
     if isinstance(of, Schema):
-        return _Faker(source).node(of.root, "", 0)
-    return of.model_validate(_by_attribute(schema_of(of).root, fake(schema_of(of), source)), by_name=True)
+        return _Faker(source, models=False).node(of.root, "", 0)
+    return _Faker(source, models=True).node(schema_of(of).root, "", 0)
 
 
 class _Faker:
-    """One source of values."""
+    """One source of values. models: records are instances of the classes that the nodes are bound to."""
 
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, *, models: bool) -> None:
         self.random = source
+        self.models = models
 
     def node(self, node: Node, name: str, depth: int) -> Any:
         match node:
@@ -73,7 +76,14 @@ class _Faker:
             case Union():
                 return self.node(self.branch(node, depth), name, depth + 1)
             case Record():
-                return {f.name: self.node(f.type, f.name, depth + 1) for f in node.fields}
+                return self.record(node, depth)
+
+    def record(self, node: Record, depth: int) -> Any:
+        value = {f.name: self.node(f.type, f.name, depth + 1) for f in node.fields}
+        if not self.models or not isinstance(node.python, type) or not issubclass(node.python, BaseModel):
+            return value
+        names = attributes(node.python)
+        return node.python.model_validate({names[name]: item for name, item in value.items()}, by_name=True)
 
     def length(self, depth: int) -> int:
         return 0 if depth >= _DEPTH else self.random.randint(1, 3)
@@ -132,33 +142,3 @@ class _Faker:
     def decimal(self, logical: Logical) -> Decimal:
         digits = min(logical.precision, logical.scale + 4)
         return Decimal(f"{self.random.randrange(1, 10**digits)}E-{logical.scale}")
-
-
-def _by_attribute(node: Node, value: Any) -> Any:
-    """The value with a model's attributes for the schema's names, and of a union of models the model itself."""
-    match node:
-        case Record() if isinstance(value, dict):
-            return _instance(node, {f.name: _by_attribute(f.type, value[f.name]) for f in node.fields})
-        case Array():
-            return [_by_attribute(node.items, v) for v in value]
-        case Map():
-            return {key: _by_attribute(node.values, v) for key, v in value.items()}
-        case Union():
-            return _by_attribute(_branch(node, value), value)
-    return value
-
-
-def _branch(node: Union, value: Any) -> Node:
-    kinds: tuple[tuple[type, type], ...] = ((dict, Record), (list, Array))
-    for kind, of in kinds:
-        if isinstance(value, kind):
-            fits = (b for b in node.branches if isinstance(b, of | Map))
-            return next(
-                (b for b in fits if not isinstance(b, Record) or value.keys() == {f.name for f in b.fields}), node
-            )
-    return Primitive("null")
-
-
-def _instance(node: Record, value: dict[str, Any]) -> Any:
-    names = attributes(node.python)  # type: ignore[arg-type]  # a model's records are its classes
-    return {names[name]: item for name, item in value.items()}
