@@ -7,15 +7,19 @@ As plain Java processes where Java and Maven are here, in a container where a Do
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import shutil
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from aiokafka.conn import create_conn
+from aiokafka.errors import SaslAuthenticationFailed
 from kafka.admin import (
     ACL,
     ACLOperation,
@@ -136,14 +140,25 @@ class KafkaServer:
         return self._admin
 
     def add_user(self, name: str, password: str) -> None:
-        """Make a SCRAM user (both mechanisms), or give it another password."""
-        mechanisms = (ScramMechanism.SCRAM_SHA_512, ScramMechanism.SCRAM_SHA_256)
-        self.client.alter_user_scram_credentials(
-            [
-                UserScramCredentialUpsertion(name, mechanism, password=password, iterations=4096)
-                for mechanism in mechanisms
-            ]
-        )
+        """Make a SCRAM user (both mechanisms), or give it another password; returns when the broker knows it."""
+        for one in SCRAM:
+            self._alter(UserScramCredentialUpsertion(name, one, password=password, iterations=4096))
+        with ThreadPoolExecutor(1) as thread:  # the caller may be in an event loop of its own
+            thread.submit(asyncio.run, self._known(name, password)).result()
+
+    async def _known(self, name: str, password: str) -> None:
+        host, _, port = self.secure_bootstrap.rpartition(":")
+        options = {"sasl_plain_username": name, "sasl_plain_password": password, "security_protocol": "SASL_PLAINTEXT"}
+        for mechanism in ("SCRAM-SHA-512", "SCRAM-SHA-256"):
+            async with asyncio.timeout(10):
+                while True:
+                    try:
+                        login = await create_conn(host, int(port), sasl_mechanism=mechanism, **options)
+                    except SaslAuthenticationFailed:
+                        await asyncio.sleep(0.02)
+                        continue
+                    await login.close()
+                    break
 
     def drop_user(self, name: str) -> None:
         mechanisms = (ScramMechanism.SCRAM_SHA_512, ScramMechanism.SCRAM_SHA_256)
@@ -210,7 +225,11 @@ def _start(folder: Path, *, in_container: bool, tied: bool) -> KafkaServer:
     else:
         _format(folder / "server.properties", cluster)
         server = _as_process(folder, ports, certs, tied=tied)
-    server.add_user(*ADMIN)
+    try:
+        server.add_user(*ADMIN)
+    except BaseException:
+        server.stop()
+        raise
     return server
 
 

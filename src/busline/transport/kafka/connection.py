@@ -17,8 +17,11 @@ from busline.transport.security import Security
 log = logging.getLogger("busline.transport.kafka")
 PROBE_TIMEOUT = 5.0
 LOOKS = 5
+for _name in ("aiokafka.conn", "kafka.admin.client", "kafka.net"):
+    # at debug level they log whole requests and configurations, and so passwords
+    logging.getLogger(_name).setLevel(logging.INFO)
 for _name in ("aiokafka", "kafka"):
-    # what they log at error level we raise as typed errors; what they log at info level names users
+    # without a handler Python prints their errors to stderr; we raise them, typed
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 

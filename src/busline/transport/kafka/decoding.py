@@ -28,8 +28,8 @@ BOUND = 64 * 1024 * 1024
 RUN_BYTES = 8 * 1024 * 1024
 """Bytes of keys, values and headers after which one look at the fetched records ends."""
 _FIRST_GUESS = 8
-_BROKEN = (kafka.CorruptRecordException, kafka.UnsupportedCodecError, cramjam.DecompressionError, ValueError, MemoryError,
-           AssertionError, IndexError, struct.error, zlib.error, EOFError, OSError)  # fmt: skip
+_BROKEN = (kafka.CorruptRecordException, kafka.UnsupportedCodecError, cramjam.DecompressionError, zlib.error,
+           struct.error, ValueError, MemoryError, AssertionError, IndexError, EOFError, OSError)  # fmt: skip
 _bounded: ContextVar[bool] = ContextVar("busline_kafka_bounded", default=False)
 
 

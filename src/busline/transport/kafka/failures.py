@@ -76,7 +76,8 @@ _GROUPS: dict[type[BuslineError], tuple[type[BaseException], ...]] = {
         kafka.OffsetMetadataTooLargeError, kafka.InvalidCommitOffsetSizeError, kafka.InvalidTimestampError,
         kafka.TopicAlreadyExistsError, kafka.InvalidRequestError, kafka.OutOfOrderSequenceNumber,
         kafka.DuplicateSequenceNumber, kafka.InvalidProducerEpoch, kafka.InvalidTxnState,
-        kafka.InvalidProducerIdMapping, kafka.TransactionCoordinatorFenced, kafka.OperationNotAttempted, kafka.UnknownProducerId, kafka.NonEmptyGroup,
+        kafka.InvalidProducerIdMapping, kafka.TransactionCoordinatorFenced, kafka.OperationNotAttempted,
+        kafka.UnknownProducerId, kafka.NonEmptyGroup,
         kafka.GroupIdNotFound, kafka.MemberIdRequired, InvalidRecord,
     ),
 }  # fmt: skip
@@ -119,9 +120,7 @@ def translate(error: BaseException, *, where: str | None = None) -> BuslineError
     if ours is Fenced:
         ours = TransportError  # only a consumer knows the leases that a Fenced names
     why = str(error) or type(error).__name__
-    what = {Unreachable: "no answer from Kafka", NotAuthorized: "Kafka refuses the operation"}.get(
-        ours, "Kafka says no"
-    )
+    what = WHAT.get(ours, "Kafka says no")
     made = ours(what, where=where, why=why, fix=FIXES.get(ours))
     made.__cause__ = error
     return made

@@ -69,8 +69,11 @@ class Publisher:
     def _ready(self, topics: set[str]) -> bool:
         if self._producer is None and self._replacing is None:
             return False
+        return not self._stale(topics)
+
+    def _stale(self, topics: set[str]) -> set[str]:
         now = asyncio.get_running_loop().time()
-        return all((topic := self._topics.get(name)) is not None and topic.until > now for name in topics)
+        return {name for name in topics if (topic := self._topics.get(name)) is None or topic.until <= now}
 
     async def _prepare_and_append(self, records: Sequence[Record], topics: set[str]) -> list[Ticket]:
         """In turn with other calls that have to prepare: whoever came first appends first."""
@@ -94,7 +97,7 @@ class Publisher:
                 self._producer = await Producer.open(self._connection, self._deadline)
         except BuslineError as error:
             return dict.fromkeys(topics, error)
-        for name in topics:
+        for name in self._stale(topics):
             try:
                 async with asyncio.timeout(self._deadline):
                     self._topics[name] = await self._producer.look_up(name)
