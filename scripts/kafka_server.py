@@ -161,10 +161,14 @@ class KafkaServer:
                     break
 
     def drop_user(self, name: str) -> None:
-        mechanisms = (ScramMechanism.SCRAM_SHA_512, ScramMechanism.SCRAM_SHA_256)
-        self.client.alter_user_scram_credentials(
-            [UserScramCredentialDeletion(name, mechanism) for mechanism in mechanisms]
-        )
+        for one in SCRAM:
+            self._alter(UserScramCredentialDeletion(name, one))
+
+    def _alter(self, change: UserScramCredentialUpsertion | UserScramCredentialDeletion) -> None:
+        """One at a time: Kafka takes one change of a user in a request, and kafka-python does not raise."""
+        for user, fault in self.client.alter_user_scram_credentials([change]).items():
+            if fault:
+                raise RuntimeError(f"{user}: {fault}")
 
     def grant(self, user: str, operations: Sequence[str], *, kind: str = "topic", name: str) -> None:
         """Allow READ, WRITE, DESCRIBE… on a topic, group or transactional_id."""
