@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ class SqliteLog:
         self._ids: dict[TopicPartition, int] = {}
         self._listeners: dict[object, Callable[[Change], None]] = {}
         self._listening = False
+        self._incoming: socket.socket | None = None
         self._version: int | None = None
 
     async def open(self) -> None:
@@ -63,8 +65,8 @@ class SqliteLog:
     async def close(self) -> None:
         self._polling.cancel()
         await asyncio.gather(self._polling, return_exceptions=True)
-        if self._listening:
-            self._loop.remove_reader(self._wake.listen())
+        if self._incoming:
+            self._loop.remove_reader(self._incoming)
         await self._in_thread(self._close)
         self._thread.shutdown()
 
@@ -105,8 +107,10 @@ class SqliteLog:
 
     def listen(self, callback: Callable[[Change], None]) -> Callable[[], None]:
         if not self._listening:
-            self._loop.add_reader(self._wake.listen(), self._woken)
             self._listening = True
+            if incoming := self._wake.listen():
+                self._incoming = incoming
+                self._loop.add_reader(incoming, self._woken)
         token = object()
         self._listeners[token] = callback
         return lambda: self._listeners.pop(token, None) and None

@@ -7,15 +7,19 @@ queue holds one already, and a slow poll is the net. (inotify on the WAL would f
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import socket
 import tempfile
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from busline.transport.log import Change
+
+logger = logging.getLogger("busline.transport.sqlite")
 
 _LONGEST = 103  # bytes of a unix socket's path (macOS; Linux has 107)
 _FORGOTTEN = 3600.0
@@ -40,9 +44,7 @@ class Wake:
     """
 
     def __init__(self, path: str) -> None:
-        folder = wake_folder(path)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._folder = str(folder)
+        self._folder = str(wake_folder(path))
         self.name = uuid.uuid4().hex
         self._peers: list[str] = []
         self._listed: int | None = None
@@ -50,23 +52,31 @@ class Wake:
         self._outgoing = _socket()
         self._incoming: socket.socket | None = None
 
-    def listen(self) -> socket.socket:
-        """The socket to wait on; bound at the first call."""
-        if self._incoming is None:
-            self._sweep()
-            self._incoming = _socket()
-            self._incoming.bind(f"{self._folder}/{self.name}")
-        return self._incoming
+    def listen(self) -> socket.socket | None:
+        """Bind the socket to wait on. None where sockets cannot be (some file systems): then there is the poll."""
+        incoming = _socket()
+        while True:
+            try:
+                os.makedirs(self._folder, mode=0o700, exist_ok=True)
+                incoming.bind(f"{self._folder}/{self.name}")
+                break
+            except FileNotFoundError:  # the last one has just left, and taken the folder along
+                continue
+            except OSError as error:
+                logger.warning("no wake-up by socket in %s, polling instead: %s", self._folder, error)
+                incoming.close()
+                return None
+        self._incoming = incoming
+        self._sweep()
+        return incoming
 
     def _sweep(self) -> None:
         """Remove what crashed processes left, once nobody needs it any more to know that they are gone."""
         for name in os.listdir(self._folder):
             path = f"{self._folder}/{name}"
-            try:
+            with suppress(FileNotFoundError):
                 if time.time() - os.stat(path).st_mtime > _FORGOTTEN and _abandoned(path):
                     os.unlink(path)
-            except FileNotFoundError:
-                pass
 
     def send(self, change: Change) -> None:
         with self._lock:
@@ -85,12 +95,8 @@ class Wake:
         return self._peers
 
     def _send(self, peer: str, code: bytes) -> None:
-        try:
+        with suppress(OSError):  # its queue is full, so it wakes; or its process has ended
             self._outgoing.sendto(code, peer)
-        except BlockingIOError:
-            pass
-        except OSError:  # refused: its process has ended; else the poll is the net
-            pass
 
     def gone(self, name: str) -> bool:
         """Whether the process that bound this name has ended: its socket's file is there, and nobody behind it."""
@@ -113,6 +119,8 @@ class Wake:
                 self._incoming.close()
                 self._incoming = None
                 _unlink(f"{self._folder}/{self.name}")
+                with suppress(OSError):  # others are listening
+                    os.rmdir(self._folder)
 
 
 def _socket() -> socket.socket:
@@ -133,7 +141,5 @@ def _abandoned(path: str) -> bool:
 
 
 def _unlink(path: str) -> None:
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass
