@@ -11,19 +11,33 @@ ignore fields that they don't know.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import ValidationError
 
+from busline.contract.entry_formats import (
+    FORMAT,
+    AcceptanceEntry,
+    ContractEntry,
+    DeprecationEntry,
+    FieldUseEntry,
+    GrantEntry,
+    HeadEntry,
+    PlaceEntry,
+    PublicationEntry,
+    ServiceEntry,
+    StorageEntry,
+    SubscriptionEntry,
+    TeamEntry,
+    VersionEntry,
+)
 from busline.contract.model import (
-    Audience,
+    Acceptance,
     Contract,
     Deprecation,
     FieldUse,
     Grant,
-    Kind,
     Publication,
     ServiceSpec,
     Source,
@@ -36,108 +50,7 @@ from busline.contract.schema import parse
 from busline.errors import ContractError
 from busline.names import ContractName, Service, Team
 
-FORMAT: Final = 1
-JsonSchema: TypeAlias = str | dict[str, JsonValue] | list[JsonValue]
 T = TypeVar("T")
-
-
-class _Entry(BaseModel):
-    """Unknown fields are a newer writer's; they are ignored."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Place(_Entry):
-    file: str
-    line: int = 1
-
-    @classmethod
-    def of(cls, source: Source | None) -> _Place | None:
-        return cls(file=source.file, line=source.line) if source else None
-
-
-class _Head(_Entry):
-    """What every record begins with. commit: the workspace's, at apply."""
-
-    v: int = FORMAT
-    commit: str | None = None
-    source: _Place | None = None
-
-
-class _Grant(_Entry):
-    to: str
-    read_only: bool = False
-    source: _Place | None = None
-
-
-class _Storage(_Entry):
-    partitions: int
-    retention: int | None
-    max_record: int
-    replicas: int | None = None
-
-
-class _Deprecation(_Entry):
-    since: dt.date
-    sunset: dt.date | None = None
-    replacement: str | None = None
-
-
-class _Contract(_Head):
-    versions: int = 0
-    description: str = ""
-    kind: Kind = Kind.EVENT
-    audience: Audience = Audience.COMPANY
-    key: tuple[str, ...] = ()
-    compatibility: str | None = None
-    grants: tuple[_Grant, ...] = ()
-    storage: _Storage
-    tags: tuple[str, ...] = ()
-    pii: tuple[str, ...] = ()
-    quota: dict[str, int] = {}
-    deprecation: _Deprecation | None = None
-    retired: dt.date | None = None
-    topic: str = ""
-    subject: str = ""
-    example: dict[str, JsonValue] | None = None
-
-
-class _Version(_Head):
-    schema_: JsonSchema
-    registry_id: int | None = None
-
-    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"), validate_by_name=True)
-
-
-class _Publication(_Entry):
-    contract: str
-    version: int
-    source: _Place | None = None
-
-
-class _FieldUse(_Entry):
-    name: str
-    optional: bool = False
-
-
-class _Subscription(_Entry):
-    contract: str
-    version: int
-    fields: tuple[_FieldUse, ...] = ()
-    start: str = "earliest"
-    source: _Place | None = None
-
-
-class _Service(_Head):
-    publishes: tuple[_Publication, ...] = ()
-    subscribes: tuple[_Subscription, ...] = ()
-    reads: tuple[str, ...] = ()
-
-
-class _Team(_Head):
-    description: str = ""
-    mail: str | None = None
-    chat: str | None = None
 
 
 def entries(
@@ -148,7 +61,7 @@ def entries(
     commit: str | None = None,
 ) -> list[tuple[bytes, bytes]]:
     """The records that hold these values, ordered by key; equal values give equal bytes."""
-    made: list[tuple[bytes, _Head]] = []
+    made: list[tuple[bytes, HeadEntry]] = []
     for contract in contracts:
         made.append((_key("contract", contract.name), _contract_entry(contract, commit)))
         made += [
@@ -185,10 +98,12 @@ class Catalog:
         return self._get(_key("contract", name), lambda raw: self._contract(ContractName(name), raw))
 
     def service(self, name: str) -> ServiceSpec | None:
-        return self._get(_key("service", name), lambda raw: _service(Service(name), _Service.model_validate_json(raw)))
+        return self._get(
+            _key("service", name), lambda raw: _service(Service(name), ServiceEntry.model_validate_json(raw))
+        )
 
     def team(self, name: str) -> TeamSpec | None:
-        return self._get(_key("team", name), lambda raw: _team(Team(name), _Team.model_validate_json(raw)))
+        return self._get(_key("team", name), lambda raw: _team(Team(name), TeamEntry.model_validate_json(raw)))
 
     def names(self) -> list[ContractName]:
         """Of all contracts, sorted."""
@@ -216,7 +131,7 @@ class Catalog:
         return self._parsed[key]  # type: ignore[return-value]  # this key is only ever parsed by one of the three above
 
     def _contract(self, name: ContractName, raw: bytes) -> Contract:
-        entry = _Contract.model_validate_json(raw)
+        entry = ContractEntry.model_validate_json(raw)
         return _contract(name, entry, tuple(self._version(name, n) for n in range(1, entry.versions + 1)))
 
     def _version(self, name: ContractName, number: int) -> Version:
@@ -224,14 +139,14 @@ class Catalog:
         raw = self._raw.get(key)
         if raw is None:
             raise ContractError(f"the contract log lacks {key.decode()!r}", fix="Run `busline apply` again.")
-        return _reading(key, raw, lambda raw: _version(number, _Version.model_validate_json(raw)))
+        return _reading(key, raw, lambda raw: _version(number, VersionEntry.model_validate_json(raw)))
 
 
 def _key(kind: Literal["contract", "version", "service", "team"], name: str) -> bytes:
     return f"{kind}/{name}".encode()
 
 
-def _bytes(entry: _Head) -> bytes:
+def _bytes(entry: HeadEntry) -> bytes:
     text = entry.model_dump_json(exclude_defaults=True, by_alias=True)
     return f'{{"v":{FORMAT}{"," if text != "{}" else ""}{text[1:]}'.encode()
 
@@ -247,7 +162,7 @@ def _is_name(kind: Callable[[str], object], text: str) -> bool:
 def _reading(key: bytes, raw: bytes, parsed: Callable[[bytes], T]) -> T:
     where = f"contract log, key {key.decode(errors='replace')!r}"
     try:
-        head = _Head.model_validate_json(raw)
+        head = HeadEntry.model_validate_json(raw)
         if head.v > FORMAT:
             raise ContractError(f"format {head.v} is newer than {FORMAT}", fix="Upgrade busline here.")
         return parsed(raw)
@@ -262,27 +177,28 @@ def _reading(key: bytes, raw: bytes, parsed: Callable[[bytes], T]) -> T:
         ) from None
 
 
-def _source(place: _Place | None) -> Source | None:
+def _source(place: PlaceEntry | None) -> Source | None:
     return Source(file=place.file, line=place.line) if place else None
 
 
-def _contract_entry(c: Contract, commit: str | None) -> _Contract:
+def _contract_entry(c: Contract, commit: str | None) -> ContractEntry:
     d = c.deprecation
-    return _Contract(
+    return ContractEntry(
         commit=commit,
-        source=_Place.of(c.source),
+        source=PlaceEntry.of(c.source),
         versions=len(c.versions),
         description=c.description,
         kind=c.kind,
         audience=c.audience,
         key=c.key,
         compatibility=c.compatibility,
-        grants=tuple(_Grant(to=g.to, read_only=g.read_only, source=_Place.of(g.source)) for g in c.grants),
-        storage=_Storage.model_validate(c.storage, from_attributes=True),
+        grants=tuple(GrantEntry(to=g.to, read_only=g.read_only, source=PlaceEntry.of(g.source)) for g in c.grants),
+        storage=StorageEntry.model_validate(c.storage, from_attributes=True),
         tags=c.tags,
         pii=tuple(sorted(c.pii)),
+        deprecated=dict(sorted(c.deprecated.items())),
         quota=dict(sorted(c.quota.items())),
-        deprecation=_Deprecation(since=d.since, sunset=d.sunset, replacement=d.replacement) if d else None,
+        deprecation=DeprecationEntry(since=d.since, sunset=d.sunset, replacement=d.replacement) if d else None,
         retired=c.retired,
         topic="" if c.topic == c.name else c.topic,
         subject="" if c.subject == f"{c.topic}-value" else c.subject,
@@ -290,7 +206,7 @@ def _contract_entry(c: Contract, commit: str | None) -> _Contract:
     )
 
 
-def _contract(name: ContractName, e: _Contract, versions: tuple[Version, ...]) -> Contract:
+def _contract(name: ContractName, e: ContractEntry, versions: tuple[Version, ...]) -> Contract:
     return Contract(
         name=name,
         description=e.description,
@@ -303,6 +219,7 @@ def _contract(name: ContractName, e: _Contract, versions: tuple[Version, ...]) -
         storage=Storage(**dict(e.storage)),
         tags=e.tags,
         pii=frozenset(e.pii),
+        deprecated=e.deprecated,
         quota=e.quota,
         deprecation=_deprecation(e.deprecation),
         retired=e.retired,
@@ -313,48 +230,52 @@ def _contract(name: ContractName, e: _Contract, versions: tuple[Version, ...]) -
     )
 
 
-def _deprecation(e: _Deprecation | None) -> Deprecation | None:
+def _deprecation(e: DeprecationEntry | None) -> Deprecation | None:
     if e is None:
         return None
     replacement = ContractName(e.replacement) if e.replacement else None
     return Deprecation(since=e.since, sunset=e.sunset, replacement=replacement)
 
 
-def _version_entry(version: Version, commit: str | None) -> _Version:
-    return _Version(
+def _version_entry(version: Version, commit: str | None) -> VersionEntry:
+    return VersionEntry(
         commit=commit,
-        source=_Place.of(version.source),
+        source=PlaceEntry.of(version.source),
         schema_=version.schema.json,
         registry_id=version.registry_id,
     )
 
 
-def _version(number: int, e: _Version) -> Version:
+def _version(number: int, e: VersionEntry) -> Version:
     return Version(number=number, schema=parse(e.schema_), registry_id=e.registry_id, source=_source(e.source))
 
 
-def _service_entry(s: ServiceSpec, commit: str | None) -> _Service:
-    return _Service(
+def _service_entry(s: ServiceSpec, commit: str | None) -> ServiceEntry:
+    return ServiceEntry(
         commit=commit,
-        source=_Place.of(s.source),
+        source=PlaceEntry.of(s.source),
         publishes=tuple(
-            _Publication(contract=p.contract, version=p.version, source=_Place.of(p.source)) for p in s.publishes
+            PublicationEntry(contract=p.contract, version=p.version, source=PlaceEntry.of(p.source))
+            for p in s.publishes
         ),
         subscribes=tuple(
-            _Subscription(
+            SubscriptionEntry(
                 contract=u.contract,
                 version=u.version,
-                fields=tuple(_FieldUse(name=f.name, optional=f.optional) for f in u.fields),
+                fields=tuple(FieldUseEntry(name=f.name, optional=f.optional) for f in u.fields),
                 start=u.start,
-                source=_Place.of(u.source),
+                source=PlaceEntry.of(u.source),
             )
             for u in s.subscribes
         ),
         reads=s.reads,
+        groups=s.groups,
+        transactional=s.transactional,
+        accepts=tuple(AcceptanceEntry.model_validate(a, from_attributes=True) for a in s.accepts),
     )
 
 
-def _service(name: Service, e: _Service) -> ServiceSpec:
+def _service(name: Service, e: ServiceEntry) -> ServiceSpec:
     return ServiceSpec(
         name=name,
         publishes=tuple(
@@ -372,13 +293,19 @@ def _service(name: Service, e: _Service) -> ServiceSpec:
             for u in e.subscribes
         ),
         reads=tuple(ContractName(name) for name in e.reads),
+        groups=e.groups,
+        transactional=e.transactional,
+        accepts=tuple(
+            Acceptance(contract=ContractName(a.contract), version=a.version, why=a.why, until=a.until)
+            for a in e.accepts
+        ),
         source=_source(e.source),
     )
 
 
-def _team_entry(t: TeamSpec, commit: str | None) -> _Team:
-    return _Team(commit=commit, source=_Place.of(t.source), description=t.description, mail=t.mail, chat=t.chat)
+def _team_entry(t: TeamSpec, commit: str | None) -> TeamEntry:
+    return TeamEntry(commit=commit, source=PlaceEntry.of(t.source), description=t.description, mail=t.mail, chat=t.chat)
 
 
-def _team(name: Team, e: _Team) -> TeamSpec:
+def _team(name: Team, e: TeamEntry) -> TeamSpec:
     return TeamSpec(name=name, description=e.description, mail=e.mail, chat=e.chat, source=_source(e.source))

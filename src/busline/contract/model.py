@@ -93,7 +93,10 @@ class Deprecation:
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """The published promise about one stream. `versions` ascend from 1; none yet: a draft."""
+    """The published promise about one stream. `versions` ascend from 1; none yet: a draft.
+
+    deprecated: fields, and what to use instead of each. quota: bytes a second, by `publish` and `subscribe`.
+    """
 
     name: ContractName
     description: str = ""
@@ -106,6 +109,7 @@ class Contract:
     storage: Storage = field(default_factory=Storage)
     tags: tuple[str, ...] = ()
     pii: frozenset[str] = frozenset()
+    deprecated: Mapping[str, str | None] = field(default_factory=dict)
     quota: Mapping[str, int] = field(default_factory=dict)
     deprecation: Deprecation | None = None
     retired: dt.date | None = None
@@ -157,13 +161,26 @@ class Subscription:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """A consumer's consent to a break of `version` of a contract, until a day."""
+
+    contract: ContractName
+    version: int
+    why: str
+    until: dt.date
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceSpec:
-    """A service file: what the service publishes and subscribes to."""
+    """A service file: what the service publishes and subscribes to. groups: names of further consumer groups."""
 
     name: Service
     publishes: tuple[Publication, ...] = ()
     subscribes: tuple[Subscription, ...] = ()
     reads: tuple[ContractName, ...] = ()
+    groups: tuple[str, ...] = ()
+    transactional: bool = False
+    accepts: tuple[Acceptance, ...] = ()
     source: Source | None = None
 
     def publication(self, contract: str) -> Publication | None:
@@ -185,3 +202,16 @@ class TeamSpec:
     def contact(self) -> str:
         """Whom to ask, as one would say it."""
         return self.chat or self.mail or f"team {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """An engine that the workspace is applied to. credentials: a command that gives the secret on its output."""
+
+    name: str
+    url: str
+    registry: str | None = None
+    replicas: int | None = None
+    enforce: str = "warn"
+    credentials: tuple[str, ...] = field(default=(), repr=False)
+    source: Source | None = None

@@ -1,0 +1,264 @@
+"""What may stand in each file of a workspace, as pydantic models; unknown keys are errors.
+
+The names of these classes' fields are the keys; docs/contract-reference.md describes every one of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from busline.contract.duration import check_start, milliseconds, size_bytes
+from busline.contract.model import Audience, FieldUse, Kind
+from busline.errors import ContractError
+from busline.names import ContractName, Group, Service
+
+_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+FOREVER: Final = "forever"
+
+
+def _said(error: ContractError) -> ValueError:
+    return ValueError(f"{error.what}. {error.fix}" if error.fix else error.what)
+
+
+def _contract(text: str) -> str:
+    try:
+        return ContractName(text)
+    except ContractError as error:
+        raise _said(error) from None
+
+
+def _group(text: str) -> str:
+    try:
+        Group.of(Service("team/service"), text)
+    except ContractError as error:
+        raise _said(error) from None
+    return text
+
+
+def _date(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        raise ValueError("write a date as 2026-01-31")
+    return value
+
+
+def _retention(value: object) -> int | None:
+    if not isinstance(value, str):
+        raise ValueError(f"write a duration with its unit, e.g. 7d, or {FOREVER}")
+    return None if value == FOREVER else milliseconds(value)
+
+
+def _size(value: object) -> object:
+    return size_bytes(value) if isinstance(value, str) else value
+
+
+def _field_name(text: str) -> str:
+    if not _FIELD.fullmatch(text):
+        raise ValueError(f"{text!r:.80} is not a field name: letters, digits and _, not beginning with a digit")
+    return text
+
+
+def _field_use(value: object) -> FieldUse:
+    if not isinstance(value, str):
+        raise ValueError("write a field's name, with ? behind it when the model has a default")
+    return FieldUse(name=_field_name(value.removesuffix("?")), optional=value.endswith("?"))
+
+
+def _topic(text: str) -> str:
+    if not _TOPIC.fullmatch(text) or text in (".", ".."):
+        raise ValueError(f"{text!r:.80} is not a topic name: letters, digits, . _ and -, at most 249")
+    return text
+
+
+def _without_secret(url: str) -> str:
+    try:
+        secret = urlsplit(url).password
+    except ValueError:
+        secret = None
+    if secret is not None:
+        raise ValueError("a password in a file; give it by BUSLINE_PASSWORD_FILE or credentials.command")
+    if "://" not in url:
+        raise ValueError("not a URL: write memory://, sqlite:///path or kafka://host:9092")
+    return url
+
+
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
+Name: TypeAlias = Annotated[str, AfterValidator(_contract)]
+Day: TypeAlias = Annotated[dt.date, BeforeValidator(_date)]
+Bytes: TypeAlias = Annotated[int, BeforeValidator(_size), Field(strict=True, ge=1)]
+Milliseconds: TypeAlias = Annotated[int | None, BeforeValidator(_retention)]
+FieldName: TypeAlias = Annotated[str, AfterValidator(_field_name)]
+OneOrMore: TypeAlias = Annotated[
+    tuple[FieldName, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]
+Compatibility: TypeAlias = Literal[
+    "none", "backward", "backward-transitive", "forward", "forward-transitive", "full", "full-transitive"
+]
+
+
+class FileModel(BaseModel):
+    """A mapping in a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class AccessFile(FileModel):
+    subscribe: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+
+class StorageFile(FileModel):
+    partitions: Annotated[int, Field(strict=True, ge=1, le=1000)] = 6
+    retention: Milliseconds = 604_800_000
+    max_record: Bytes = 1_048_576
+
+
+class FieldDeprecationFile(FileModel):
+    since: Day
+    use: FieldName | None = None
+
+
+class FieldFile(FileModel):
+    pii: Annotated[bool, Field(strict=True)] = False
+    deprecated: FieldDeprecationFile | None = None
+
+
+class QuotaFile(FileModel):
+    publish: Bytes | None = None
+    subscribe: Bytes | None = None
+
+
+class DeprecationFile(FileModel):
+    since: Day
+    sunset: Day | None = None
+    replacement: Name | None = None
+
+
+class KafkaFile(FileModel):
+    topic: Annotated[str, AfterValidator(_topic)] | None = None
+    subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+
+
+class ContractFile(FileModel):
+    """`<team>/<stream>/contract.yaml`"""
+
+    description: Annotated[str, Field(min_length=1)]
+    key: OneOrMore = ()
+    access: AccessFile = AccessFile()
+    kind: Kind = Kind.EVENT
+    audience: Audience = Audience.COMPANY
+    compatibility: Compatibility | None = None
+    tags: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], ...] = ()
+    storage: StorageFile = StorageFile()
+    fields: dict[FieldName, FieldFile] = {}
+    quota: QuotaFile = QuotaFile()
+    deprecation: DeprecationFile | None = None
+    retired: Day | None = None
+    kafka: KafkaFile = KafkaFile()
+
+
+class SubscriptionFile(FileModel):
+    version: Count
+    fields: tuple[Annotated[FieldUse, BeforeValidator(_field_use)], ...] = ()
+    start: Annotated[str, AfterValidator(check_start)] = "earliest"
+
+
+class AcceptFile(FileModel):
+    contract: Name
+    version: Count
+    why: Annotated[str, Field(min_length=1)]
+    until: Day
+
+
+class ServiceFile(FileModel):
+    """`<team>/<name>.service.yaml`"""
+
+    description: str = ""
+    publishes: dict[Name, Count] = {}
+    subscribes: dict[Name, SubscriptionFile] = {}
+    reads: tuple[Name, ...] = ()
+    groups: tuple[Annotated[str, AfterValidator(_group)], ...] = ()
+    transactional: Annotated[bool, Field(strict=True)] = False
+    accepts: tuple[AcceptFile, ...] = ()
+
+
+class ContactFile(FileModel):
+    mail: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    chat: str | None = None
+
+
+class TeamFile(FileModel):
+    """`<team>/team.yaml`"""
+
+    description: str = ""
+    contact: ContactFile = ContactFile()
+
+
+class EnvironmentStorageFile(FileModel):
+    replicas: Annotated[int, Field(strict=True, ge=1, le=32)] | None = None
+
+
+class CredentialsFile(FileModel):
+    command: Annotated[tuple[str, ...], Field(min_length=1, repr=False)]
+
+
+class EnvironmentFile(FileModel):
+    url: Annotated[str, AfterValidator(_without_secret)]
+    registry: Annotated[str, AfterValidator(_without_secret)] | None = None
+    storage: EnvironmentStorageFile = EnvironmentStorageFile()
+    enforce: Literal["deny", "warn"] = "warn"
+    credentials: CredentialsFile | None = None
+
+
+class BuslineFile(FileModel):
+    """`busline.yaml`"""
+
+    company: Annotated[str, Field(min_length=1)]
+    environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], EnvironmentFile] = {}
+
+
+FILES: Final[dict[str, type[FileModel]]] = {
+    "busline.yaml": BuslineFile,
+    "team.yaml": TeamFile,
+    "*.service.yaml": ServiceFile,
+    "contract.yaml": ContractFile,
+}
+
+
+def keys_at(model: Any, path: tuple[str | int, ...]) -> list[str]:
+    """The keys that a file's mapping at this path may have; empty where any may."""
+    for part in path:
+        model = _inside(model, part)
+        if model is None:
+            return []
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, FileModel) else []
+
+
+def _inside(annotation: Any, part: str | int) -> Any:
+    """The model within `annotation`'s `part`: a field, or what a mapping or sequence holds."""
+    if isinstance(annotation, type) and issubclass(annotation, FileModel):
+        found = annotation.model_fields.get(str(part))
+        return _model_of(found.annotation) if found else None
+    return _model_of(annotation)
+
+
+def _model_of(annotation: Any) -> Any:
+    """The one file model in an annotation (Optional, dict or tuple of it)."""
+    if isinstance(annotation, type) and issubclass(annotation, FileModel):
+        return annotation
+    inner = (_model_of(arg) for arg in getattr(annotation, "__args__", ()))
+    model = next((found for found in inner if found is not None), None)
+    container = getattr(annotation, "__origin__", None) in (dict, tuple)
+    return _Items(model) if container and model is not None and not isinstance(model, _Items) else model
+
+
+class _Items:
+    """A dict or tuple of a model: one more step leads to the model."""
+
+    def __init__(self, model: Any) -> None:
+        self.__args__ = (model,)

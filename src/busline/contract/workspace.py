@@ -1,0 +1,59 @@
+"""The workspace: the folder of contracts, read whole and checked whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from busline.contract.checks import check
+from busline.contract.finding import Finding
+from busline.contract.folder import Folder
+from busline.contract.git import head_commit
+from busline.contract.model import Contract, Environment, ServiceSpec, TeamSpec
+from busline.errors import WorkspaceInvalid
+from busline.names import ContractName, Service, Team
+
+__all__ = ["Finding", "Workspace"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """What a valid folder says. commit: git's HEAD there, None outside a repository."""
+
+    path: Path
+    company: str
+    environments: Mapping[str, Environment]
+    teams: Mapping[Team, TeamSpec]
+    services: Mapping[Service, ServiceSpec]
+    contracts: Mapping[ContractName, Contract]
+    commit: str | None = None
+
+    @classmethod
+    def load(cls, path: Path | str) -> Workspace:
+        """Raises WorkspaceInvalid with all findings, in the order of files and lines. Reads files; no network."""
+        folder, findings = _read(Path(path))
+        if findings:
+            many = f"{len(findings)} findings" if len(findings) > 1 else "1 finding"
+            raise WorkspaceInvalid(f"the workspace {path} has {many}", findings)
+        return cls(
+            path=folder.path,
+            company=folder.company,
+            environments=folder.environments,
+            teams=folder.teams,
+            services=dict(sorted(folder.services.items())),
+            contracts=dict(sorted(folder.contracts.items())),
+            commit=head_commit(folder.path),
+        )
+
+    @staticmethod
+    def findings(path: Path | str) -> list[Finding]:
+        """Everything that is wrong, in the order of files and lines; empty for a valid workspace."""
+        return _read(Path(path))[1]
+
+
+def _read(path: Path) -> tuple[Folder, list[Finding]]:
+    folder = Folder(path)
+    folder.read()
+    check(folder)
+    return folder, sorted(set(folder.findings))
