@@ -1,0 +1,284 @@
+"""From a plan of resolution to one function that reads it: closures, compiled once, strict by construction.
+
+Every value costs a byte of the message or a unit of its budget, so that neither a few bytes nor a default can make
+many; records that contain themselves are bounded in depth. Compiled with `traced`, the same functions note where they
+failed: the codec does that only after a failure, so that the path costs nothing while all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from busline.codec.encoding import default_bytes
+from busline.codec.instances import maker
+from busline.codec.resolution import Arrays, Chosen, Enums, Maps, Plan, Records, Scalars, Taken, Unions, resolve
+from busline.codec.scalar_reading import read_long, read_string, scalar_reader
+from busline.codec.skipping import Skipping, least, values
+from busline.codec.tracing import Path
+from busline.codec.wire import Left, Misfit, Read, block, budget, charge
+from busline.contract.annotations import attributes
+from busline.contract.schema import Array, Enum, Field, Fixed, Map, Node, Primitive, Record
+
+_SCALAR: Final = (Primitive, Fixed, Enum)
+
+
+class Decoding:
+    """Compiles plans; a record that contains itself meets its own function through `open`."""
+
+    def __init__(self, *, path: Path | None = None) -> None:
+        self.path = path
+        self.records: dict[int, Read] = {}
+        self.skipping = Skipping()
+
+    def read(self, plan: Plan) -> Read:
+        match plan:
+            case Scalars():
+                return scalar_reader(plan.written, plan.wanted)
+            case Enums():
+                return _enum(plan)
+            case Arrays():
+                return self.array(plan)
+            case Maps():
+                return self.map(plan)
+            case Unions():
+                return self.union(plan)
+            case Chosen():
+                return self.read(plan.plan)
+        return self.record(plan)
+
+    def at(self, segment: str, read: Read) -> Read:
+        return read if self.path is None else self.path.reading(segment, read)
+
+    # --- containers
+
+    def array(self, plan: Arrays) -> Read:
+        item, fewest = self.at("[]", self.read(plan.items)), least(written(plan.items))
+        as_tuple = plan.wanted.python is tuple
+
+        def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+            out: list[Any] = []
+            add = out.append
+            while data[p]:
+                n, p, end = block(data, p, left, fewest)
+                for _ in range(n):
+                    value, p = item(data, p, left)
+                    add(value)
+                if end not in (-1, p):
+                    raise Misfit("a block that does not end where it says")
+            return (tuple(out) if as_tuple else out), p + 1
+
+        return read
+
+    def map(self, plan: Maps) -> Read:
+        item, fewest = self.at("{}", self.read(plan.values)), 1 + least(written(plan.values))
+
+        def read(data: bytes, p: int, left: Left) -> tuple[dict[str, Any], int]:
+            out: dict[str, Any] = {}
+            count = 0
+            while data[p]:
+                n, p, end = block(data, p, left, fewest)
+                count += n
+                for _ in range(n):
+                    key, p = read_string(data, p, left)
+                    out[key], p = item(data, p, left)
+                if end not in (-1, p):
+                    raise Misfit("a block that does not end where it says")
+            if len(out) != count:
+                raise Misfit("a key that stands twice in a map")
+            return out, p + 1
+
+        return read
+
+    def union(self, plan: Unions) -> Read:
+        reads = [_refusing(b) if isinstance(b, str) else self.read(b) for b in plan.branches]
+        null = next((i for i, b in enumerate(plan.written.branches) if _is_null(b)), None)
+        if len(reads) == 2 and null is not None and not isinstance(plan.branches[null], str):
+            return _nullable(null, reads[1 - null])
+        count = len(reads)
+
+        def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+            n, p = read_long(data, p, left)
+            if not 0 <= n < count:
+                raise Misfit(f"the branch {n} of a union of {count}")
+            return reads[n](data, p, left)
+
+        return read
+
+    # --- records
+
+    def record(self, plan: Records) -> Read:
+        known = self.records.get(id(plan))
+        if known is not None:
+            return known
+        later: list[Read] = []
+        self.records[id(plan)] = lambda data, p, left: later[0](data, p, left)
+        read = self._record(plan)
+        later.append(_levelled(read) if plan.recursive else read)
+        self.records[id(plan)] = later[0]
+        return later[0]
+
+    def _record(self, plan: Records) -> Read:
+        names = _names(plan.wanted)
+        constants, fresh = self.defaults(plan, names)
+        steps = tuple(self.step(step, names) for step in plan.steps)
+        template = {name: constants.get(name) for name in names.values()}
+        model = plan.wanted.python
+        given = frozenset(names[s.wanted.name] for s in plan.steps if isinstance(s, Taken))
+        make = maker(model, given) if isinstance(model, type) else None
+        read = _whole(steps, template) if all(s[0] for s in steps) else _skipping(steps, template)
+        surplus = sum(values(f.type, f.default) for f in plan.defaulted)
+        surplus += sum(least(f.type) == 0 for f in plan.written.fields)
+        if fresh or surplus:
+            read = _defaulted(read, fresh, surplus)
+        return read if make is None else _made(read, make)
+
+    def step(self, step: Taken | Field, names: dict[str, str]) -> tuple[str | None, Any]:
+        if isinstance(step, Taken):
+            return names[step.wanted.name], self.at(step.wanted.name, self.read(step.plan))
+        skip = self.skipping.skip(step.type)
+        return None, self.at(step.name, lambda data, p, left: (None, skip(data, p, left)))
+
+    def defaults(
+        self, plan: Records, names: dict[str, str]
+    ) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
+        """Immutable defaults as values, others as functions that make a new one each time."""
+        constants, fresh = {}, []
+        for field in plan.defaulted:
+            make = default(field)
+            if isinstance(field.type, _SCALAR):
+                constants[names[field.name]] = make()
+            else:
+                fresh.append((names[field.name], make))
+        return constants, fresh
+
+
+def default(field: Field) -> Callable[[], Any]:
+    """Makes the default of a field as a reader gets it: models, enums and logical types included."""
+    data = default_bytes(field)
+    read = Decoding().read(resolve(field.type, field.type))
+    return lambda: read(data, 0, budget())[0]
+
+
+def written(plan: Plan) -> Node:
+    """The type whose bytes a plan reads."""
+    match plan:
+        case Scalars() | Enums() | Records() | Unions():
+            return plan.written
+        case Arrays():
+            return Array(written(plan.items))
+        case Maps():
+            return Map(written(plan.values))
+        case Chosen():
+            return written(plan.plan)
+
+
+def _names(record: Record) -> dict[str, str]:
+    """Where the value of each field goes: the model's attribute, or the key of a dict. In the order of the model."""
+    if isinstance(record.python, type):
+        return attributes(record.python)
+    return {f.name: f.name for f in record.fields}
+
+
+def _enum(plan: Enums) -> Read:
+    symbols = plan.symbols
+    kind: Any = plan.wanted.python
+    members = tuple(s if s is None or not isinstance(kind, type) else kind(s) for s in symbols)
+    count = len(members)
+
+    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        n, p = read_long(data, p, left)
+        if not 0 <= n < count:
+            raise Misfit(f"the symbol {n} of {count}")
+        return members[n], p
+
+    def careful(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        value, q = read(data, p, left)
+        if value is None:
+            unknown = plan.written.symbols[read_long(data, p, left)[0]]
+            raise Misfit(f"the reader does not know the symbol {unknown!r}, and has no default symbol")
+        return value, q
+
+    return careful if None in members else read
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Primitive) and node.type == "null"
+
+
+def _nullable(null: int, other: Read) -> Read:
+    none, some = 2 * null, 2 - 2 * null
+
+    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        x = data[p]
+        if x == some:
+            return other(data, p + 1, left)
+        if x == none:
+            return None, p + 1
+        raise Misfit("a branch that a union of 2 does not have")
+
+    return read
+
+
+def _refusing(why: str) -> Read:
+    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        raise Misfit(why)
+
+    return read
+
+
+def _levelled(inner: Read) -> Read:
+    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        left[1] -= 1
+        if left[1] < 0:
+            raise Misfit("records nested too deeply in themselves")
+        found = inner(data, p, left)
+        left[1] += 1
+        return found
+
+    return read
+
+
+def _whole(steps: tuple[tuple[Any, Read], ...], template: dict[str, Any]) -> Read:
+    copy = template.copy
+
+    def read(data: bytes, p: int, left: Left) -> tuple[dict[str, Any], int]:
+        out = copy()
+        for name, field in steps:
+            out[name], p = field(data, p, left)
+        return out, p
+
+    return read
+
+
+def _skipping(steps: tuple[tuple[Any, Read], ...], template: dict[str, Any]) -> Read:
+    copy = template.copy
+
+    def read(data: bytes, p: int, left: Left) -> tuple[dict[str, Any], int]:
+        out = copy()
+        for name, field in steps:
+            value, p = field(data, p, left)
+            if name is not None:
+                out[name] = value
+        return out, p
+
+    return read
+
+
+def _defaulted(inner: Read, fresh: list[tuple[str, Callable[[], Any]]], surplus: int) -> Read:
+    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        charge(left, surplus)
+        out, p = inner(data, p, left)
+        for name, make in fresh:
+            out[name] = make()
+        return out, p
+
+    return read
+
+
+def _made(inner: Read, make: Callable[[dict[str, Any]], Any]) -> Read:
+    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        out, p = inner(data, p, left)
+        return make(out), p
+
+    return read

@@ -1,0 +1,153 @@
+"""Passing over what a reader does not want, with the same bounds as reading it; and what a type costs at least."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from busline.codec.scalar_reading import read_long
+from busline.codec.wire import Left, Misfit, Skip, block, varint
+from busline.contract.schema import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, walk
+
+_BYTES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
+
+
+def least(node: Node, above: frozenset[int] = frozenset()) -> int:
+    """The fewest bytes that a value of the type takes."""
+    match node:
+        case Primitive():
+            return _BYTES.get(node.type, 1)
+        case Fixed():
+            return node.size
+        case Record():
+            if id(node) in above:
+                return 0
+            return sum(least(f.type, above | {id(node)}) for f in node.fields)
+    return 1
+
+
+def values(node: Node, default: object) -> int:
+    """How many values a default makes."""
+    if isinstance(default, list):
+        return 1 + sum(values(node, item) for item in default)
+    if isinstance(default, dict):
+        return 1 + sum(values(node, item) for item in default.values())
+    return 1
+
+
+def needs_walk(root: Node) -> bool:
+    """Whether a message may pass the bounds without being large: it nests, or holds items without bytes."""
+    return any(
+        (isinstance(n, Record) and _contains_itself(n)) or (isinstance(n, Array) and least(n.items) == 0)
+        for n in walk(root)
+    )
+
+
+def _contains_itself(record: Record) -> bool:
+    return any(n is record for f in record.fields for n in walk(f.type))
+
+
+class Skipping:
+    """Compiles types; a record that contains itself meets its own function."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, Skip] = {}
+
+    def skip(self, node: Node) -> Skip:
+        match node:
+            case Primitive():
+                return _PRIMITIVES.get(node.type) or _bytes(_BYTES[node.type])
+            case Fixed():
+                return _bytes(node.size)
+            case Enum():
+                return _index(len(node.symbols), "symbol")
+            case Array():
+                return _blocks(self.skip(node.items), least(node.items))
+            case Map():
+                return _blocks(_pair(self.skip(node.values)), 1 + least(node.values))
+            case Union():
+                return _branch([self.skip(b) for b in node.branches])
+        return self.record(node)
+
+    def record(self, node: Record) -> Skip:
+        known = self.records.get(id(node))
+        if known is not None:
+            return known
+        fields: list[Skip] = []
+        nests = _contains_itself(node)
+
+        def skip(data: bytes, p: int, left: Left) -> int:
+            if nests:
+                left[1] -= 1
+                if left[1] < 0:
+                    raise Misfit("records nested too deeply in themselves")
+            for field in fields:
+                p = field(data, p, left)
+            if nests:
+                left[1] += 1
+            return p
+
+        self.records[id(node)] = skip
+        fields += [self.skip(f.type) for f in node.fields]
+        return skip
+
+
+def _number(data: bytes, p: int, left: Left) -> int:
+    return varint(data, p)[1]
+
+
+def _blob(data: bytes, p: int, left: Left) -> int:
+    n, p = varint(data, p)
+    if n < 0 or p + n > len(data):
+        raise Misfit(f"{n} bytes announced, {len(data) - p} left")
+    return p + n
+
+
+_PRIMITIVES: Final[dict[str, Skip]] = {"int": _number, "long": _number, "bytes": _blob, "string": _blob}
+
+
+def _bytes(size: int) -> Skip:
+    def skip(data: bytes, p: int, left: Left) -> int:
+        if p + size > len(data):
+            raise Misfit(f"{size} bytes announced, {len(data) - p} left")
+        return p + size
+
+    return skip
+
+
+def _index(count: int, what: str) -> Skip:
+    def skip(data: bytes, p: int, left: Left) -> int:
+        n, p = read_long(data, p, left)
+        if not 0 <= n < count:
+            raise Misfit(f"the {what} {n} of {count}")
+        return p
+
+    return skip
+
+
+def _pair(value: Skip) -> Skip:
+    return lambda data, p, left: value(data, _blob(data, p, left), left)
+
+
+def _branch(branches: list[Skip]) -> Skip:
+    count = len(branches)
+
+    def skip(data: bytes, p: int, left: Left) -> int:
+        n, p = read_long(data, p, left)
+        if not 0 <= n < count:
+            raise Misfit(f"the branch {n} of a union of {count}")
+        return branches[n](data, p, left)
+
+    return skip
+
+
+def _blocks(item: Skip, fewest: int) -> Skip:
+    def skip(data: bytes, p: int, left: Left) -> int:
+        while data[p]:
+            n, p, end = block(data, p, left, fewest)
+            for _ in range(n):
+                p = item(data, p, left)
+            if end not in (-1, p):
+                raise Misfit("a block that does not end where it says")
+        return p + 1
+
+    return skip
