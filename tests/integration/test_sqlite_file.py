@@ -5,12 +5,12 @@ import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from busline.errors import NotPublished, StorageFailed
+from busline.errors import NotPublished, RetentionGap, StorageFailed
 from busline.record import Position, Record, StoredRecord, TopicPartition
 from busline.transport.base import Bounds, Received, TopicSpec
 from busline.transport.sqlite import cleaning, database
@@ -32,14 +32,15 @@ async def opened(path: Path) -> AsyncIterator[SqliteTransport]:
 
 async def kept(transport: SqliteTransport) -> list[StoredRecord]:
     """Every record of partition 0. (Counting with another connection in this process would drop SQLite's locks.)"""
-    bounds = (await transport.bounds(TOPIC))[0]
-    reader = await transport.read({TopicPartition(TOPIC, 0): bounds.first})
+    begin, end = (await transport.bounds(TOPIC))[0]
+    reader = await transport.read({TopicPartition(TOPIC, 0): begin})
     out: list[StoredRecord] = []
     async with asyncio.timeout(10):
-        while not out or out[-1].offset < bounds.next - 1:
+        while begin < end:
             for item in await reader.receive():
                 assert isinstance(item, Received)
                 out += item.records
+                begin = out[-1].offset + 1
     await reader.aclose()
     return out
 
@@ -48,8 +49,9 @@ async def kept_at_most(transport: SqliteTransport, count: int) -> list[StoredRec
     """Wait for the cleaner."""
     async with asyncio.timeout(10):
         while True:
-            if len(records := await kept(transport)) <= count:
-                return records
+            with suppress(RetentionGap):  # the cleaner was quicker
+                if len(records := await kept(transport)) <= count:
+                    return records
             await asyncio.sleep(0.01)
 
 
@@ -179,9 +181,9 @@ async def test_retention_bounds_the_file_and_never_gives_an_offset_twice(
             await asyncio.sleep(0.005)  # the log's clock must pass the retention
         await transport.publish([Record(TOPIC, b"k", b"last")])
         await kept_at_most(transport, 1)
-        bounds = (await transport.bounds(TOPIC))[0]
-        assert bounds.first >= 100
-        assert bounds.next == 101
+        first, head = (await transport.bounds(TOPIC))[0]
+        assert first >= 100
+        assert head == 101
     async with opened(path) as transport:
         await transport.purge(TOPIC, {0: 101})
         assert await transport.bounds(TOPIC) == {0: Bounds(101, 101)}

@@ -76,6 +76,7 @@ def _sqlite(url: str, security: object | None) -> Transport:
 def _kafka(url: str, security: object | None) -> Transport:
     try:
         from busline.transport.kafka.engine import KafkaTransport
+        from busline.transport.security import Security
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "busline":
             raise
@@ -90,8 +91,9 @@ def _kafka(url: str, security: object | None) -> Transport:
     servers = [server for server in location.split(",") if server]
     if not servers:
         raise ConfigurationError("a kafka:// URL names its servers", fix="Write kafka://host:9092,host:9092.")
-    transport: Transport = KafkaTransport(servers, security=security)
-    return transport
+    if security is not None and not isinstance(security, Security):
+        raise ConfigurationError(f"security is a {type(security).__name__}", fix="Pass a busline Security, or nothing.")
+    return KafkaTransport(servers, security=security)
 
 
 def _options(parts: SplitResult) -> dict[str, Any]:
