@@ -31,6 +31,9 @@ class RegistryId(int):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RegistryId) and int(self) == int(other)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     __hash__ = int.__hash__
 
 
@@ -47,6 +50,9 @@ class Fingerprint(int):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fingerprint) and int(self) == int(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     __hash__ = int.__hash__
 

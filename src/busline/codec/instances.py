@@ -52,7 +52,7 @@ def maker(model: type[BaseModel], given: frozenset[str]) -> Make:
 
 def needs_validation(model: type[BaseModel]) -> bool:
     """Whether the model demands more than its Avro types guarantee. What nested models demand is their own affair."""
-    schema: Mapping[str, Any] = model.__pydantic_core_schema__  # type: ignore[assignment]
+    schema: Mapping[str, Any] = model.__pydantic_core_schema__
     definitions: dict[str, Any] = {}
     if schema["type"] == "definitions":
         definitions = {d["ref"]: d for d in schema["definitions"]}
