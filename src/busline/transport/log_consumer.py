@@ -183,7 +183,8 @@ class GroupConsumer(LogConsumer):
                     await self._member.tick()
                     self._trouble = None
                 except BuslineError as error:
-                    logger.warning("group %s: a tick failed: %s", self._group, error)
+                    if self._trouble is None:
+                        logger.warning("group %s: a tick failed: %s", self._group, error)
                     self._trouble = error
                 self._wake.set()
         finally:

@@ -97,7 +97,7 @@ class Writer:
         self._choose = Partitioner()
         self._cleaner = Cleaner()
         self._pages = 0
-        self._stopping = False
+        self._stopping = self._failing = False
         self._lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             with self._locked():
@@ -184,10 +184,13 @@ class Writer:
             # a failed sync leaves open whether the last page reached the disk; a full disk has refused it
             unknown = committing and isinstance(error, apsw.IOError)
             failure = storage_failed(self._path, error)
-            logger.error("%s", failure)
+            if not self._failing:  # once, not at every try
+                logger.error("%s", failure)
+            self._failing = True
             for job in jobs:
                 job.fail(failure, unknown=unknown)
         else:
+            self._failing = False
             if appender.grown:
                 self._committed()
                 self._cleaner.grew(self._connection, appender.grown.items())
