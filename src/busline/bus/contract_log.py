@@ -9,13 +9,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from busline.contract.entries import Catalog
-from busline.errors import BuslineError, ConfigurationError, Unreachable
+from busline.errors import BuslineError, ConfigurationError
 from busline.names import CONTRACT_LOG
 from busline.record import Position, Record, TopicPartition
-from busline.transport.base import Admin, Consumer, Received, Seekable, TopicSpec, Transactional, Transport
+from busline.transport.base import Admin, Received, Seekable, TopicSpec, Transactional, Transport
 
 _log = logging.getLogger("busline.contract_log")
 SPEC: Final = TopicSpec(name=CONTRACT_LOG, partitions=1, compacted=True, retention=None, max_record=8_388_608)
@@ -26,12 +26,18 @@ REREAD: Final = 1.0
 """Seconds between two reads that unknown schemas ask for: a flood of them must not become a flood of reads."""
 FRESHEN: Final = 300.0
 """Seconds between two reads that nobody asked for."""
-_IDLE: Final = 0.25
-_SILENCE: Final = 30.0
+
+
+class Entry(NamedTuple):
+    """One record of the log as it was read. value None: it is gone."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
 
 
 class ContractLog:
-    """An engine's contracts as this process knows them. `catalog` grows in place as the log is read."""
+    """An engine's contracts as this process knows them: `records` as they are, `catalog` what they say."""
 
     def __init__(self, transport: Transport) -> None:
         if not isinstance(transport, Seekable):
@@ -39,45 +45,46 @@ class ContractLog:
             raise ConfigurationError(what, fix="An engine needs the power Seekable to hold contracts.")
         self._engine: Seekable = transport
         self.catalog = Catalog()
+        self.records: dict[bytes, bytes] = {}
         self.next = 0
         self._reading = asyncio.Lock()
         self._read_at = -REREAD
 
-    async def read(self) -> dict[bytes, bytes | None]:
-        """To the end as it is now, asked once; the records that were new, the last one of each key.
+    async def read(self) -> list[Entry]:
+        """To the end as it is now, asked once; the records that were new, in order.
 
         Raises UnknownTopic where nothing was ever applied, NotAuthorized, Unreachable.
         """
         async with self._reading:
             first, end = (await self._engine.bounds(CONTRACT_LOG))[0]
-            new: dict[bytes, bytes | None] = {}
-            if (begin := max(first, self.next)) < end:
-                await self._read_to(begin, end, new)
+            begin = max(first, self.next)
+            new = await self._read_to(begin, end) if begin < end else []
             self._read_at = time.monotonic()
-            for key, value in new.items():
-                self.catalog.apply(key, value)
+            for offset, key, value in new:
+                self._take(key, value)
+                self.next = offset + 1
             return new
 
-    async def _read_to(self, begin: int, end: int, new: dict[bytes, bytes | None]) -> None:
+    def _take(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.records.pop(key, None)
+        else:
+            self.records[key] = value
+        self.catalog.apply(key, value)
+
+    async def _read_to(self, begin: int, end: int) -> list[Entry]:
+        new: list[Entry] = []
         reader = await self._engine.read({PARTITION: begin})
-        last = time.monotonic()
         try:
-            while self.next < end:
-                got = await _receive(reader)
-                for record in (record for run in got for record in run.records):
-                    self.next = record.offset + 1
+            while begin < end:
+                runs = [run for run in await reader.receive() if isinstance(run, Received)]
+                for record in (record for run in runs for record in run.records):
+                    begin = record.offset + 1
                     if record.key is not None:
-                        new[record.key] = record.value
-                now = time.monotonic()
-                if got:
-                    last = now
-                elif self.next == 0 or now - last > _SILENCE:
-                    _fail_when_silent(now - last)
-                elif self.next > begin:
-                    # A transaction's end takes an offset that nobody gets, so the last record may lie before the end.
-                    self.next = end
+                        new.append(Entry(record.offset, record.key, record.value))
         finally:
             await reader.aclose()
+        return new
 
     async def reread(self) -> bool:
         """Read on because something is unknown here; False where that was done less than REREAD seconds ago."""
@@ -94,19 +101,6 @@ class ContractLog:
                 await self.read()
             except BuslineError as error:
                 _log.warning("the contract log could not be read: %s", error)
-
-
-async def _receive(reader: Consumer) -> list[Received]:
-    try:
-        async with asyncio.timeout(_IDLE):
-            return [run for run in await reader.receive() if isinstance(run, Received)]
-    except TimeoutError:
-        return []
-
-
-def _fail_when_silent(silence: float) -> None:
-    if silence > _SILENCE:
-        raise Unreachable(f"no answer for {silence:.0f} s while the contract log was read")
 
 
 async def write(transport: Transport, changes: Mapping[bytes, bytes | None]) -> list[Position]:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from busline.bus.cloudevents import Stamp
+from busline.bus.cloudevents import Stamp, UserHeaders, checked_headers
+from busline.contract.event import Deleted
 from busline.errors import BuslineError, NotPublished, PublishFailed, PublishUnknown, TransportClosed
 from busline.names import ContractName
 from busline.record import Headers, Position, Record
@@ -26,7 +27,7 @@ WINDOW: Final = 8_192
 MAX_FAILURES: Final = 1_000
 """Outcomes that a stream remembers; the others are only counted."""
 
-E = TypeVar("E", contravariant=True)
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Outlet(Generic[E]):
     topic: str
     prefix: bytes
     encode: Callable[[E], bytes]
-    key: Callable[[E], bytes]
+    key: Callable[[Any], bytes | None]
     event_id: Callable[[E], str]
     stamp: Stamp
 
@@ -50,13 +51,22 @@ class Outlet(Generic[E]):
         """The event with an id or a time of the caller's. Raises EncodeError."""
         value = self.prefix + self.encode(event)
         event_id = event_id or self.event_id(event).encode()
-        headers = self.stamp.headers_at(event_id, when, extra) if when else self.stamp.headers(event_id, extra)
-        return Record(self.topic, self.key(event), value, headers)
+        return Record(self.topic, self.key(event), value, self._headers(event_id, when, extra))
+
+    def deletion(
+        self, gone: Deleted, extra: Headers = (), event_id: bytes | None = None, when: dt.datetime | None = None
+    ) -> Record:
+        """A tombstone. For the outlet of a contract's name, whose events are dicts."""
+        event_id = event_id or gone.event_id.encode()
+        return Record(self.topic, self.key(gone.key), None, self._headers(event_id, when, extra))
+
+    def _headers(self, event_id: bytes, when: dt.datetime | None, extra: Headers) -> Headers:
+        return self.stamp.headers_at(event_id, when, extra) if when else self.stamp.headers(event_id, extra)
 
 
 class _Waiting(NamedTuple):
     future: asyncio.Future[list[Outcome]]
-    count: int
+    size: int
 
 
 class Outbox:
@@ -104,10 +114,10 @@ class Outbox:
                     future.set_exception(error)
             return
         at = 0
-        for future, count in waiting:
+        for future, size in waiting:
             if not future.done():
-                future.set_result(list(outcomes[at : at + count]))
-            at += count
+                future.set_result(list(outcomes[at : at + size]))
+            at += size
 
     async def drain(self) -> None:
         """Until everything that was sent has an outcome."""
@@ -147,6 +157,15 @@ def positions(outcomes: Sequence[Outcome]) -> list[Position]:
     raise PublishFailed(f"{len(outcomes) - len(good)} of {len(outcomes)} events were not confirmed", outcomes)
 
 
+async def within(confirmed: asyncio.Future[list[Outcome]], deadline: float) -> list[Outcome]:
+    """Raises PublishUnknown when the engine has not answered after so many seconds."""
+    try:
+        async with asyncio.timeout(deadline):
+            return await confirmed
+    except TimeoutError:
+        raise PublishUnknown(f"no confirmation within {deadline:g} s") from None
+
+
 class Publisher(Generic[E]):
     """A stream of events of one contract: `send` waits only while too much is under way.
 
@@ -163,11 +182,11 @@ class Publisher(Generic[E]):
         self._failures: list[Any] = []
         self._failed = self._sent = 0
 
-    async def send(self, event: E, *, headers: Headers = ()) -> None:
+    async def send(self, event: E, *, headers: UserHeaders | None = None) -> None:
         """Raises EncodeError; PublishFailed for earlier events."""
         if self._failed:
             self._raise_failures()
-        record = self._outlet.record(event, headers)
+        record = self._outlet.record(event, checked_headers(headers) if headers else ())
         if not self._chunk:
             self._loop.call_soon(self._dispatch)
         self._chunk.append(record)
@@ -184,6 +203,10 @@ class Publisher(Generic[E]):
             await self._progress()
         if self._failed:
             self._raise_failures()
+
+    def abandon(self) -> None:
+        """What was sent goes on; nobody waits for it."""
+        self._dispatch()
 
     async def _progress(self) -> None:
         self._moved.clear()

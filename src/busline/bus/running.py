@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 _log = logging.getLogger("busline.running")
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -48,7 +48,7 @@ async def _until_stopped(work: Awaitable[object], stopped: asyncio.Future[signal
     """`work` to its end, or cancelled when a signal comes."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await _first(task, stopped)
         if task.done():
             task.result()
     finally:
@@ -59,7 +59,7 @@ async def _work(bus: Runnable, main: Main | None, stopped: asyncio.Future[signal
     failed = asyncio.ensure_future(bus.wait_failed())
     work: set[asyncio.Future[object]] = {asyncio.ensure_future(main())} if main else set()
     try:
-        await asyncio.wait({failed, stopped, *work}, return_when=asyncio.FIRST_COMPLETED)
+        await _first(failed, stopped, *work)
         if failed.done():
             raise failed.result()
         for task in work:
@@ -69,7 +69,11 @@ async def _work(bus: Runnable, main: Main | None, stopped: asyncio.Future[signal
         await _cancel(failed, *work)
 
 
-async def _cancel(*tasks: asyncio.Future[object] | asyncio.Future[BaseException]) -> None:
+async def _first(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     open_tasks = [task for task in tasks if not task.done()]
     for task in open_tasks:
         task.cancel()

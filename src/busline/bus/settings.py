@@ -33,6 +33,7 @@ KNOWN: Final[Mapping[str, Known]] = {
     "workspace": Known(about="the folder of contracts (schemas/)", path=True),
     "registry": Known(about="the schema registry's URL, for the tools"),
     "app": Known(about="module:bus, for the tools and the pytest plugin"),
+    "release": Known(about="what is deployed, as schema owners see it beside the running readers"),
     "user": Known(about="the user to sign in with"),
     "password": Known(about="that user's password", file=False, secret=True),
     "password_file": Known(about="a file that holds the password, read anew before each connect", path=True),

@@ -1,0 +1,65 @@
+"""From stored records to events: one decoder a contract and model, one compiled codec a schema that was met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from busline.bus.contract_log import ContractLog
+from busline.codec.codec import Codec
+from busline.codec.framing import Fingerprint, RegistryId, SchemaRef, split
+from busline.codec.keys import decode_key
+from busline.contract.event import Deleted, Event
+from busline.contract.model import Contract, Kind, Version
+from busline.errors import ContractUnknown, DecodeError, UnknownSchema
+from busline.names import ContractName
+from busline.record import StoredRecord
+
+
+class Decoder:
+    """Calls make an event of a record. model None: dicts.
+
+    Raises DecodeError; UnknownSchema for a reference that is none of the contract's versions as they are known here.
+    """
+
+    def __init__(self, log: ContractLog, contract: ContractName, model: type[Event] | None = None) -> None:
+        self._log, self._contract, self._model = log, contract, model
+        self._codecs: dict[SchemaRef, Callable[[bytes], Any]] = {}
+
+    def __call__(self, record: StoredRecord) -> Any:
+        if record.value is None:
+            return self._deleted(record)
+        ref, payload = split(record.value)
+        decode = self._codecs.get(ref)
+        if decode is None:
+            decode = self._codecs[ref] = Codec(self._version(ref).schema, self._model).decode
+        return decode(payload)
+
+    def _version(self, ref: SchemaRef) -> Version:
+        contract = self._known()
+        found = next((version for version in contract.versions if refers(ref, version)), None)
+        if found is None:
+            raise UnknownSchema(
+                f"{ref} is none of the {len(contract.versions)} versions of {contract.name}",
+                fix="Its publisher writes a version that is not applied here, or past the contract.",
+            )
+        return found
+
+    def _known(self) -> Contract:
+        contract = self._log.catalog.contract(self._contract)
+        if contract is None:
+            raise ContractUnknown(f"{self._contract} is no contract on this engine any more")
+        return contract
+
+    def _deleted(self, record: StoredRecord) -> Deleted:
+        contract = self._known()
+        if contract.kind is not Kind.STATE or record.key is None or contract.current is None:
+            raise DecodeError(f"a record of {contract.name} has no value", fix="Only a state can be deleted.")
+        return Deleted(contract.name, **decode_key(contract.key, contract.current.schema, record.key))
+
+
+def refers(ref: SchemaRef, version: Version) -> bool:
+    """Whether a value's schema reference means this version."""
+    if isinstance(ref, RegistryId):
+        return version.registry_id is not None and ref == RegistryId(version.registry_id)
+    return ref == Fingerprint(version.schema.fingerprint)

@@ -1,0 +1,140 @@
+"""How this service publishes each contract: checked at the first event, then remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+from busline.bus.cloudevents import Stamp
+from busline.bus.fitting import written
+from busline.bus.publishing import Outlet
+from busline.bus.session import Session
+from busline.codec.codec import Codec
+from busline.codec.framing import registry_prefix, single_object_prefix
+from busline.codec.keys import key_encoder
+from busline.contract.event import Deleted, Event
+from busline.contract.model import Action, Contract, Kind, Version
+from busline.contract.schema import Schema
+from busline.contract.uuid7 import uuid7
+from busline.errors import ContractError
+from busline.names import ContractName
+from busline.record import Headers, Record
+
+Published = type[Event] | ContractName
+"""What is published: events of a model, or, by a contract's name, dicts and deletions."""
+
+
+class Outlets:
+    """One a session. `known` is for the hot path: look there first."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._opening = asyncio.Lock()
+        self.known: dict[object, Outlet[Any]] = {}
+
+    async def open(self, of: Published) -> Outlet[Any]:
+        """Raises ContractUnknown, ContractMismatch, AccessDenied."""
+        async with self._opening:
+            if of not in self.known:
+                self.known[of] = self._untyped(of) if isinstance(of, str) else await self._typed(of)
+            return self.known[of]
+
+    async def deletions(self, name: ContractName) -> Outlet[Any]:
+        """For `Deleted`. Raises ContractError for what is no state."""
+        outlet = self.known.get(name) or await self.open(name)
+        if self._session.contract(name).kind is not Kind.STATE:
+            raise ContractError(f"{name} is no state: what happened stays", fix="Only a State can be Deleted.")
+        return outlet
+
+    async def records(self, events: Iterable[object], extra: Headers) -> list[Record]:
+        """Events and deletions as they are published now. Raises EncodeError, and what `open` raises."""
+        made = []
+        for event in events:
+            if isinstance(event, Deleted):
+                made.append((await self.deletions(event.contract)).deletion(event, extra))
+            else:
+                outlet = self.known.get(type(event)) or await self.open(_model(event))
+                made.append(outlet.record(event, extra))
+        return made
+
+    async def record_at(
+        self, event: object, event_id: bytes | None, when: dt.datetime | None, extra: Headers
+    ) -> Record:
+        """One event or deletion with an id or a time of the caller's."""
+        if isinstance(event, Deleted):
+            return (await self.deletions(event.contract)).deletion(event, extra, event_id, when)
+        return (await self.open(_model(event))).record_at(event, event_id, when, extra)
+
+    async def _typed(self, model: type[Event]) -> Outlet[Any]:
+        if getattr(model, "__busline__", None) is None:
+            fix = 'Define it as class X(Event, contract="<team>.<stream>", key="…").'
+            raise ContractError(f"{model.__name__} is no model of a contract", fix=fix)
+        session = self._session
+        if session.free:
+            await session.embedded.introduce_writer(model)
+        contract = self._allowed(model.__busline__.name)
+        declared = session.log.catalog.service(session.service)
+        publication = declared.publication(contract.name) if declared else None
+        version, codec = written(model, contract, publication.version if publication else None)
+        return self._make(contract, version, codec.encode, _key(contract, model), _own_id)
+
+    def _untyped(self, name: ContractName) -> Outlet[Any]:
+        contract = self._allowed(name)
+        version = contract.current
+        if version is None:
+            raise ContractError(f"{name} has no version yet", fix="Run `busline declare`, then apply.")
+        schema = version.schema
+        return self._make(contract, version, Codec(schema).encode, _key(contract, schema), _new_id)
+
+    def _allowed(self, name: ContractName) -> Contract:
+        contract = self._session.contract(name)
+        self._session.allow(Action.PUBLISH, contract)
+        return contract
+
+    def _make(
+        self,
+        contract: Contract,
+        version: Version,
+        encode: Callable[[Any], bytes],
+        key: Callable[[Any], bytes | None],
+        event_id: Callable[[Any], str],
+    ) -> Outlet[Any]:
+        if version.registry_id is None:
+            prefix = single_object_prefix(version.schema.fingerprint)
+        else:
+            prefix = registry_prefix(version.registry_id)
+        stamp = Stamp(self._session.service, contract.name)
+        return Outlet(
+            contract=contract.name,
+            topic=contract.topic,
+            prefix=prefix,
+            encode=encode,
+            key=key,
+            event_id=event_id,
+            stamp=stamp,
+        )
+
+
+def _key(contract: Contract, source: type[Event] | Schema) -> Callable[[Any], bytes | None]:
+    return key_encoder(contract.key, source) if contract.key else _no_key
+
+
+def _no_key(_: object) -> None:
+    return None
+
+
+_own_id: Callable[[Any], str] = attrgetter("event_id")
+
+
+def _new_id(_: object) -> str:
+    return uuid7()
+
+
+def _model(event: object) -> type[Event]:
+    if isinstance(event, Event):
+        return type(event)
+    fix = 'Publish instances of an Event class; dicts go through bus.publisher("<team>.<stream>").'
+    raise ContractError(f"{type(event).__name__} cannot be published", fix=fix)

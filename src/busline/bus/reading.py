@@ -1,0 +1,168 @@
+"""Read a contract's events without a group: from a start to an end, or live."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from busline.bus.decoding import Decoder
+from busline.bus.delivery import Delivery
+from busline.bus.notes import reader_note
+from busline.bus.session import Session
+from busline.bus.starts import Moment, parse_end, parse_start
+from busline.contract.event import Event
+from busline.contract.model import Action, Contract, Kind
+from busline.errors import BuslineError, RetentionGap, UnknownSchema
+from busline.names import ContractName, Group
+from busline.record import StoredRecord, TopicPartition
+from busline.transport.base import Bounds, Groups, Received, Seekable
+
+_log = logging.getLogger("busline.reading")
+READ_GROUP: Final = "~read"
+E = TypeVar("E")
+From = Moment | Mapping[int, int]
+"""A start as subscriptions write it, or offsets by partition (those that are left out are not read)."""
+
+
+class _Span(NamedTuple):
+    """What is read of one partition. end None: live."""
+
+    begin: int
+    end: int | None
+
+
+class Reading(Generic[E]):
+    """An asynchronous iterator of events; `deliveries()` gives them with position, key, headers and time.
+
+    Each iteration begins anew. Raises AccessDenied, ContractUnknown, ContractMismatch, DecodeError, UnknownSchema,
+    and RetentionGap where what lies after the start was removed already.
+    """
+
+    def __init__(self, session: Session, of: type[Event] | ContractName, start: From, end: Moment | None) -> None:
+        self._session = session
+        self._model = None if isinstance(of, str) else of
+        self._name = of if isinstance(of, str) else of.__busline__.name
+        self._start, self._end = start, end
+        parse_start("earliest" if isinstance(start, Mapping) else start)
+        parse_end("now" if end is None else end)
+
+    def __aiter__(self) -> AsyncIterator[E]:
+        return self._events()
+
+    async def _events(self) -> AsyncGenerator[E, None]:
+        async with contextlib.aclosing(self._deliveries()) as deliveries:
+            async for delivery in deliveries:
+                yield delivery.event
+
+    def deliveries(self) -> AsyncGenerator[Delivery[E], None]:
+        return self._deliveries()
+
+    async def _deliveries(self) -> AsyncGenerator[Delivery[E], None]:
+        session = self._session
+        contract = session.contract(self._name)
+        session.allow(Action.READ, contract)
+        spans = await self._spans(contract)
+        decode = Decoder(session.log, contract.name, self._model)
+        next_offsets = {partition: span.begin for partition, span in spans.items()}
+        await self._mark(contract, next_offsets)
+        try:
+            async with contextlib.aclosing(self._records(contract.topic, spans)) as records:
+                async for partition, record in records:
+                    event = await self._decoded(decode, record)
+                    next_offsets[partition] = record.offset + 1
+                    yield Delivery(event, record, (contract.topic, partition, contract.name, None))
+        finally:
+            await self._mark(contract, next_offsets)
+
+    async def _decoded(self, decode: Decoder, record: StoredRecord) -> Any:
+        try:
+            return decode(record)
+        except UnknownSchema:
+            await self._session.refresh()
+            return decode(record)
+
+    async def _records(self, topic: str, spans: Mapping[int, _Span]) -> AsyncGenerator[tuple[int, StoredRecord], None]:
+        """(partition, record), until every partition is at its end."""
+        left = {p: span for p, span in spans.items() if span.end is None or span.begin < span.end}
+        if not left:
+            return
+        engine = _seekable(self._session)
+        consumer = await engine.read({TopicPartition(topic, p): span.begin for p, span in left.items()})
+        try:
+            while left:
+                for run in await consumer.receive():
+                    if isinstance(run, Received):
+                        for record in _within(run, left):
+                            yield run.lease.partition, record
+        finally:
+            await consumer.aclose()
+
+    async def _spans(self, contract: Contract) -> dict[int, _Span]:
+        engine = _seekable(self._session)
+        bounds = await engine.bounds(contract.topic)
+        begins = await self._begins(engine, contract, bounds)
+        ends: Mapping[int, int | None] = dict.fromkeys(bounds)
+        if self._end is not None:
+            moment = parse_end(self._end)
+            nexts = {p: bound.next for p, bound in bounds.items()}
+            ends = nexts if moment is None else await engine.at_time(contract.topic, moment)
+        return {p: _Span(begin, ends[p]) for p, begin in begins.items()}
+
+    async def _begins(self, engine: Seekable, contract: Contract, bounds: Mapping[int, Bounds]) -> Mapping[int, int]:
+        if isinstance(self._start, Mapping):
+            return self._start
+        start = parse_start(self._start)
+        if start == "earliest":
+            return {p: bound.first for p, bound in bounds.items()}
+        if start == "latest":
+            return {p: bound.next for p, bound in bounds.items()}
+        begins = await engine.at_time(contract.topic, start)
+        if contract.kind is not Kind.STATE:
+            _check_gap(contract, bounds, begins, start)
+        return begins
+
+    async def _mark(self, contract: Contract, offsets: Mapping[int, int]) -> None:
+        """Say in this service's own group what it reads, so that the contract's owner knows. Best effort."""
+        session = self._session
+        if not isinstance(session.transport, Groups) or session.service.is_people or not offsets:
+            return
+        note = reader_note([(contract, self._model, None)], session.release)
+        marks = {TopicPartition(contract.topic, p): offset for p, offset in offsets.items()}
+        try:
+            await session.transport.mark(Group.of(session.service, READ_GROUP), marks, note)
+        except BuslineError as error:
+            _log.debug("%s could not be marked as read: %s", contract.name, error)
+
+
+def _within(run: Received, left: dict[int, _Span]) -> list[StoredRecord]:
+    """The run's records before the partition's end; drops the partition from `left` when the end is reached."""
+    partition = run.lease.partition
+    span = left.get(partition)
+    if span is None:
+        return []
+    if span.end is None:
+        return list(run.records)
+    if run.records[-1].offset + 1 >= span.end:
+        del left[partition]
+    return [record for record in run.records if record.offset < span.end]
+
+
+def _check_gap(contract: Contract, bounds: Mapping[int, Bounds], begins: Mapping[int, int], start: int) -> None:
+    for partition, bound in bounds.items():
+        if bound.first > 0 and begins[partition] <= bound.first:
+            when = dt.datetime.fromtimestamp(start / 1000, dt.UTC).isoformat(timespec="seconds")
+            raise RetentionGap(
+                f"{contract.name} does not reach back to {when}",
+                where=f"{contract.topic}[{partition}]",
+                why=f"its first {bound.first} records were removed by retention",
+                fix='Begin later, or read what is left: start="earliest".',
+            )
+
+
+def _seekable(session: Session) -> Seekable:
+    engine = session.transport
+    assert isinstance(engine, Seekable)  # the contract log needed it
+    return engine

@@ -1,0 +1,160 @@
+"""What a bus holds between start and end: the engine, its contracts, and what this service may do with them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from busline.bus.contract_log import ContractLog
+from busline.bus.embedded import Embedded
+from busline.bus.publishing import Outbox
+from busline.bus.settings import Settings
+from busline.contract.access import decide
+from busline.contract.event import Event
+from busline.contract.model import Action, Contract
+from busline.contract.workspace import Workspace
+from busline.errors import BuslineError, ConfigurationError, ContractUnknown, UnknownTopic
+from busline.names import ContractName, Service
+from busline.transport.base import Transport
+from busline.transport.resolve import resolve
+
+_log = logging.getLogger("busline.bus")
+EMBEDDED: Final = frozenset({"memory", "sqlite"})
+"""Engines that live in or beside the process: a bus brings them up itself."""
+
+
+class Session:
+    """From one start to its end. free: an embedded engine without a workspace, where everything is allowed."""
+
+    def __init__(self, settings: Settings, transport: Transport, service: Service, workspace: Workspace | None) -> None:
+        self.url = settings.get("url") or ""
+        self.release = settings.get("release") or ""
+        self.transport, self.service, self._workspace = transport, service, workspace
+        self._folder = settings.get("workspace")
+        self.is_embedded = is_embedded(self.url)
+        self.free = self.is_embedded and workspace is None
+        self.log = ContractLog(transport)
+        self.outbox = Outbox(transport)
+        self._fresh: asyncio.Task[None] | None = None
+
+    @property
+    def embedded(self) -> Embedded:
+        return Embedded(self.transport, self.log)
+
+    async def open(self, models: Iterable[type[Event]]) -> None:
+        """Connect and learn the contracts; an embedded engine is brought up first. models: what is subscribed to."""
+        await self.transport.start()
+        if self.is_embedded:
+            await self._bring_up(models)
+        else:
+            await self._learn()
+        self._fresh = asyncio.create_task(self.log.keep_fresh(), name="busline: contract log")
+
+    async def _bring_up(self, models: Iterable[type[Event]]) -> None:
+        await self.embedded.prepare()
+        if self._workspace is not None:
+            await self.embedded.apply(self._workspace)
+            return
+        sys.stderr.write(
+            f"busline: {self.url} without a workspace: contracts come from the models, everything is allowed, "
+            f"this service is {self.service}\n"
+        )
+        await self.embedded.introduce_readers(models)
+
+    async def _learn(self) -> None:
+        try:
+            await self.log.read()
+        except UnknownTopic as error:
+            what = f"nothing was ever applied on {self.url}"
+            raise ContractUnknown(what, why=error.what, fix="Run: busline apply --env …") from error
+        if not self.transport.features.enforced:
+            _log.warning("%s does not enforce contracts: a foreign client is not held back there", self.url)
+
+    def contract(self, name: ContractName) -> Contract:
+        """As it is applied. Raises ContractUnknown, with the way on."""
+        contract = self.log.catalog.contract(name)
+        if contract is not None:
+            return contract
+        if self.free:
+            fix = "Nobody has published it here, or subscribed to it; look at the name."
+        elif merged := self._merged(name):
+            fix = f"It is {merged}, not yet applied there. Run: busline apply --env …"
+        else:
+            fix = "Declare it (busline declare), merge it, then: busline apply --env …"
+        raise ContractUnknown(f"{name} is no contract on {self.url}", fix=fix)
+
+    def _merged(self, name: ContractName) -> str | None:
+        """What the workspace, if one is set, says of a contract that the engine lacks."""
+        workspace = self._workspace
+        if workspace is None and self._folder is not None:
+            with contextlib.suppress(BuslineError, OSError):
+                workspace = Workspace.load(Path(self._folder))
+        if workspace is None or name not in workspace.contracts:
+            return None
+        return f"merged at {workspace.commit[:7]}" if workspace.commit else "in the workspace"
+
+    def allow(self, action: Action, contract: Contract) -> None:
+        """Raises AccessDenied with rule, file, line and whom to ask."""
+        if self.free:
+            return
+        catalog = self.log.catalog
+        decision = decide(
+            service=self.service,
+            action=action,
+            contract=contract,
+            declared=catalog.service(self.service),
+            team=catalog.team(contract.owner),
+        )
+        if not decision:
+            error = decision.error()
+            error.what = f"{self.service} may not {action} {contract.name}"
+            raise error
+
+    async def refresh(self) -> None:
+        """Read the contract log on: something in a record is unknown here. Bounded in rate."""
+        await self.log.reread()
+
+    async def aclose(self, deadline: float) -> None:
+        """Idempotent. deadline: seconds for what is being published."""
+        if self._fresh is not None:
+            self._fresh.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._fresh
+        try:
+            await self.outbox.aclose(deadline)
+        finally:
+            await self.transport.aclose()
+
+
+def make_session(settings: Settings, security: object | None, origin: str) -> Session:
+    """Without IO but for reading the workspace. origin: the program's name, for a service that has none.
+
+    Raises ConfigurationError, WorkspaceInvalid, UnknownTransport, MissingExtra.
+    """
+    url = settings.get("url")
+    if url is None:
+        fix = 'Bus("sqlite:///bus.db"), BUSLINE_URL, or url in [tool.busline] of pyproject.toml.'
+        raise ConfigurationError("no engine is named", fix=fix)
+    path = settings.get("workspace")
+    workspace = Workspace.load(Path(path)) if path is not None and is_embedded(url) else None
+    service = _service(settings, origin, free=is_embedded(url) and workspace is None)
+    return Session(settings, resolve(url, security=security), service, workspace)
+
+
+def is_embedded(url: str) -> bool:
+    return url.partition("://")[0] in EMBEDDED
+
+
+def _service(settings: Settings, origin: str, *, free: bool) -> Service:
+    name = settings.get("service")
+    if name is not None:
+        return Service(name)
+    if free:
+        return Service(f"local/{origin}")
+    fix = 'Bus(service="<team>/<service>"), BUSLINE_SERVICE, or service in [tool.busline] of pyproject.toml.'
+    raise ConfigurationError("no service is named", why="contracts say who may do what", fix=fix)
