@@ -60,6 +60,7 @@ def _unpack(into: Any, data: Any) -> bytes:
                 raise
             if size >= BOUND:
                 raise TooLarge from None
+            del buffer  # before the next one is made
         size = min(BOUND, size * 8)
 
 
