@@ -6,7 +6,6 @@ is there; a contract.yaml that is there is the owner's and stays as it is.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,12 @@ import yaml
 
 from busline.contract.avro import schema_of
 from busline.contract.event import Event
+from busline.contract.finding import Finding
 from busline.contract.model import Contract, Kind
 from busline.contract.render import render
 from busline.contract.schema import MISSING, Record, Schema
-from busline.errors import ContractError, ContractMismatch, ContractUnknown
+from busline.contract.yaml_reader import parse_yaml
+from busline.errors import ContractError, ContractMismatch, ContractUnknown, WorkspaceInvalid
 from busline.names import ContractName, Service
 
 _HEAD: Final = "# Written by `busline declare` from the code. `start` and `accepts` are yours.\n"
@@ -191,8 +192,7 @@ def _service_text(
 
 
 def _subscribed(use: Mapping[str, Any]) -> str:
-    start = use["start"].isoformat() if isinstance(use["start"], dt.date) else str(use["start"])
-    return f"{{version: {use['version']}, fields: {_list(use['fields'])}, start: {_quoted(start)}}}"
+    return f"{{version: {use['version']}, fields: {_list(use['fields'])}, start: {_quoted(str(use['start']))}}}"
 
 
 def _list(names: Sequence[str]) -> str:
@@ -210,13 +210,12 @@ def _dump(value: Mapping[str, Any]) -> str:
 
 
 def _load(text: str, path: str) -> dict[str, Any]:
-    try:
-        value = yaml.load(text, Loader=yaml.CSafeLoader) or {}
-    except yaml.YAMLError as error:
-        raise ContractError("the service file is not YAML", where=path, why=str(error)) from None
-    if not isinstance(value, dict):
+    document = parse_yaml(text.encode(), path)
+    if isinstance(document, Finding):
+        raise WorkspaceInvalid("the service file is not YAML", [document])
+    if not isinstance(document.value, dict | None):
         raise ContractError("the service file is no mapping", where=path, fix="Delete it: declare writes it anew.")
-    return value
+    return document.value or {}
 
 
 def _part(before: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from busline.contract.types import Duration, LocalNanos, Nanos
 
 _Model = TypeVar("_Model", bound=Event)
 _DEPTH: Final = 6
-_SINCE: Final = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+SINCE: Final = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 _WORDS: Final = (
     *("amber", "basil", "birch", "brook", "cedar", "clover", "coral", "delta", "ember", "fern", "flint", "grove"),
     *("hazel", "heron", "indigo", "iris", "jade", "juniper", "laurel", "linden", "maple", "meadow", "ocean", "olive"),
@@ -39,26 +39,25 @@ _TEXTS: Final[dict[str, Callable[[random.Random], str]]] = {
 }
 
 
-@overload
-def fake(of: type[_Model], source: random.Random) -> _Model: ...
-@overload
-def fake(of: Schema, source: random.Random) -> Any: ...
-def fake(of: type[Event] | Schema, source: random.Random) -> Any:
-    """A value of a schema as the codec takes it (records are dicts), or an instance of a model.
+class Fakes:
+    """A source of values. seed: a number, or a random source of one's own. Times lie in the 30 days after `epoch`."""
 
-    A model's own constraints (a pattern, a bound) are not known here: pydantic's ValidationError says which failed.
-    """
-    if isinstance(of, Schema):
-        return _Faker(source, models=False).node(of.root, "", 0)
-    return _Faker(source, models=True).node(schema_of(of).root, "", 0)
+    def __init__(self, seed: int | random.Random | None = None, *, epoch: dt.datetime = SINCE) -> None:
+        self.random = seed if isinstance(seed, random.Random) else random.Random(seed)
+        self.epoch = epoch
+        self.models = False
 
+    @overload
+    def value(self, of: type[_Model]) -> _Model: ...
+    @overload
+    def value(self, of: Schema) -> Any: ...
+    def value(self, of: type[Event] | Schema) -> Any:
+        """A value of a schema as the codec takes it (records are dicts), or an instance of a model.
 
-class _Faker:
-    """One source of values. models: records are instances of the classes that the nodes are bound to."""
-
-    def __init__(self, source: random.Random, *, models: bool) -> None:
-        self.random = source
-        self.models = models
+        A model's own constraints (a pattern, a bound) are not known here: pydantic's ValidationError says which failed.
+        """
+        self.models = not isinstance(of, Schema)
+        return self.node((of if isinstance(of, Schema) else schema_of(of)).root, "", 0)
 
     def node(self, node: Node, name: str, depth: int) -> Any:
         match node:
@@ -122,7 +121,7 @@ class _Faker:
 
     def logical(self, node: Primitive | Fixed, logical: Logical) -> Any:
         r = self.random
-        when = _SINCE + dt.timedelta(milliseconds=r.randrange(30 * 86_400_000))
+        when = self.epoch + dt.timedelta(milliseconds=r.randrange(30 * 86_400_000))
         of: dict[str, Callable[[], Any]] = {
             "uuid": lambda: uuid.UUID(int=r.getrandbits(128), version=4),
             "decimal": lambda: self.decimal(logical),
@@ -142,3 +141,12 @@ class _Faker:
     def decimal(self, logical: Logical) -> Decimal:
         digits = min(logical.precision, logical.scale + 4)
         return Decimal(f"{self.random.randrange(1, 10**digits)}E-{logical.scale}")
+
+
+@overload
+def fake(of: type[_Model], source: random.Random) -> _Model: ...
+@overload
+def fake(of: Schema, source: random.Random) -> Any: ...
+def fake(of: type[Event] | Schema, source: random.Random) -> Any:
+    """One value from a random source: `Fakes(source).value(of)`."""
+    return Fakes(source).value(of)
