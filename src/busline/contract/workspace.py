@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,18 @@ class Workspace:
 
 def _read(path: Path) -> tuple[Folder, list[Finding]]:
     folder = Folder(path)
-    folder.read()
-    check(folder)
+    with _without_gc():  # a third of the time, for 10,000 contracts: all that is made here stays
+        folder.read()
+        check(folder)
     return folder, sorted(set(folder.findings))
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
