@@ -114,7 +114,7 @@ async def test_the_first_apply_brings_topics_and_log_and_the_second_is_empty(eng
     wanted = goal(contract(), services=[CHECKOUT, INVOICING])
     plan = await plan_changes(wanted, engine)
     assert lines(plan) == [
-        "billing/invoicing: + topic busline.dlq.billing.invoicing: 1 partition, kept 30 d, records up to 1,114,112"
+        "billing/invoicing: + topic busline.dlq.billing.invoicing: 1 partition, kept for ever, records up to 1,114,112"
         " bytes",
         "billing/invoicing: + service",
         "busline.contracts: + topic busline.contracts: 1 partition, compacted, records up to 8,388,608 bytes",

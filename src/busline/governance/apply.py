@@ -7,15 +7,18 @@ what was done already is found done by the next run.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from busline.bus.contract_log import ContractLog, write
 from busline.errors import ApplyError
 from busline.governance.applied import Applied
 from busline.governance.plan import Plan, log_changes
-from busline.governance.registry import Registry
 from busline.governance.subjects import register
 from busline.names import CONTRACT_LOG
 from busline.transport.base import Admin, Transport
+
+if TYPE_CHECKING:
+    from busline.governance.registry import Registry
 
 Narrate = Callable[[str], None]
 
@@ -31,14 +34,14 @@ async def apply(
     if not plan.changes:
         return 0
     if plan.topics.create and isinstance(engine, Admin):
-        narrate(f"creating {len(plan.topics.create)} topics")
+        narrate(f"creating topics: {len(plan.topics.create)}")
         await engine.create_topics([topic.spec for topic in plan.topics.create])
     if plan.subjects.todo:
-        narrate(f"registering schemas in {len(plan.subjects.todo)} subjects")
+        narrate(f"subjects in the registry: {len(plan.subjects.todo)}")
     ids = await register(plan.subjects, registry)
     records = log_changes(plan.goal.records(ids), plan.applied.entries)
     if records:
-        narrate(f"writing {len(records)} records to {CONTRACT_LOG}")
+        narrate(f"records to {CONTRACT_LOG}: {len(records)}")
         await _check_unchanged(plan.applied, engine)
         await write(engine, records)
     return len(records)

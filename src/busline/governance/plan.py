@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from busline.contract.entries import entries
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
 from busline.errors import ApplyError
 from busline.governance.applied import Applied, read_applied
-from busline.governance.registry import Registry
 from busline.governance.subjects import Ids, SubjectPlan, compare_subjects
 from busline.governance.topics import TopicPlan, Wanted, compare_topics, wanted_topics
 from busline.names import ContractName, Service, Team
 from busline.transport.base import TopicSpec, Transport
+
+if TYPE_CHECKING:
+    from busline.governance.registry import Registry
 
 NO_ID_YET: Final = -1
 """Stands for the id of a schema that is not registered yet, so that its record counts as a change."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from busline.contract.model import Contract, Version
 from busline.errors import RegistryRefused
-from busline.governance.registry import Registry
 from busline.names import ContractName
+
+if TYPE_CHECKING:
+    from busline.governance.registry import Registry
 
 Ids: TypeAlias = Mapping[tuple[ContractName, int], int]
 """The registry's id of a contract's version."""

@@ -13,7 +13,6 @@ from busline.transport.base import TopicSpec
 
 LETTER_ROOM: Final = 65_536
 """Bytes that a dead letter may be larger than its event, for why and where from."""
-LETTER_RETENTION: Final = 30 * 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,7 @@ def letters_topic(
     sizes = [contracts[s.contract].storage.max_record for s in service.subscribes if s.contract in contracts]
     return TopicSpec(
         name=service.name.dead_letters,
-        retention=LETTER_RETENTION,
+        retention=None,
         max_record=max(sizes, default=TopicSpec(name="").max_record) + LETTER_ROOM,
         replicas=replicas,
     )

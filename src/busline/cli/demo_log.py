@@ -1,0 +1,86 @@
+"""What the demo sees of the log: counts while it runs, and every decoded value at the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, Protocol
+
+from busline.bus.contract_log import ContractLog
+from busline.bus.decoding import Decoder
+from busline.names import ContractName, Service
+from busline.record import StoredRecord, TopicPartition
+from busline.transport.base import Groups, Received, Seekable, Transport
+from busline.transport.resolve import resolve
+
+
+class _Engine(Transport, Seekable, Groups, Protocol):
+    """Every embedded engine has these powers."""
+
+
+class Progress(NamedTuple):
+    """Records in a topic, and how many of them a group has behind it."""
+
+    written: int
+    committed: int
+
+
+class DemoLog:
+    """A look from outside: through the transport, not through the services."""
+
+    def __init__(self, engine: _Engine) -> None:
+        self._engine = engine
+        self._log = ContractLog(engine)
+
+    async def ready(self, contracts: list[str]) -> bool:
+        """Whether the contracts are applied and their topics are there."""
+        topics = await self._engine.topics() if hasattr(self._engine, "topics") else {}
+        return all(contract in topics for contract in contracts)
+
+    async def written(self, topic: str) -> int:
+        """How many records were ever written: head offsets, which compaction and retention do not move."""
+        return sum(bounds.next for bounds in (await self._engine.bounds(topic)).values())
+
+    async def progress(self, topic: str, group: str) -> Progress:
+        committed = await self._engine.committed(group)
+        behind = sum(at.next for (name, _), at in committed.items() if name == topic)
+        return Progress(await self.written(topic), behind)
+
+    async def values(self, contract: str) -> list[Mapping[str, Any]]:
+        """Every value of a contract, partition by partition, in order."""
+        await self._log.read()
+        decode = Decoder(self._log, ContractName(contract))
+        return [decode(record) for record in await self._records(contract)]
+
+    async def letters(self, service: str, contract: str) -> list[Mapping[str, Any]]:
+        """The dead letters of a service, decoded as what they were: values of `contract`."""
+        await self._log.read()
+        decode = Decoder(self._log, ContractName(contract))
+        return [decode(record) for record in await self._records(Service(service).dead_letters)]
+
+    async def _records(self, topic: str) -> list[StoredRecord]:
+        bounds = await self._engine.bounds(topic)
+        out: list[StoredRecord] = []
+        for partition, (first, end) in sorted(bounds.items()):
+            reader = await self._engine.read({TopicPartition(topic, partition): first})
+            try:
+                at = first
+                while at < end:
+                    for run in await reader.receive():
+                        if isinstance(run, Received):
+                            out += [record for record in run.records if record.offset < end]
+                            at = run.records[-1].offset + 1
+            finally:
+                await reader.aclose()
+        return out
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[DemoLog]:
+    """The log behind a URL, for as long as the block lasts."""
+    engine: Any = resolve(url)
+    await engine.start()
+    try:
+        yield DemoLog(engine)
+    finally:
+        await engine.aclose()

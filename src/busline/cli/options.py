@@ -1,0 +1,72 @@
+"""What the commands share: --json, where the engine is, who asks; each command gets it as one value."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import click
+
+from busline.cli.output import Output
+
+R = TypeVar("R")
+Decorated: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """What the command line says about the engine. None: not said."""
+
+    env: str | None
+    url: str | None
+    workspace: Path | None
+    service: str | None = None
+
+
+def json_option(function: Decorated) -> Decorated:
+    """--json, and the command's two streams as its first argument."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Results as JSON, one object a line; errors as JSON too.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        return function(Output(as_json=as_json), *args, **kwargs)
+
+    return wrapped
+
+
+def workspace_option(function: Decorated) -> Decorated:
+    return click.option(
+        "--workspace",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The folder of contracts; else BUSLINE_WORKSPACE, or schemas/ here or above.",
+    )(function)
+
+
+def where_options(function: Decorated) -> Decorated:
+    """--env, --url and --workspace as one argument `where`."""
+
+    @click.option("--env", help="An environment of the workspace's busline.yaml.")
+    @click.option("--url", help="The engine's URL; instead of the environment's.")
+    @workspace_option
+    @functools.wraps(function)
+    def wrapped(*args: Any, env: str | None, url: str | None, workspace: Path | None, **kwargs: Any) -> Any:
+        service = kwargs.pop("as_service", None)
+        return function(*args, where=Where(env=env, url=url, workspace=workspace, service=service), **kwargs)
+
+    return wrapped
+
+
+def service_option(function: Decorated) -> Decorated:
+    """--as; to be put above `where_options`."""
+    return click.option(
+        "--as", "as_service", metavar="TEAM/SERVICE", help="Who asks; else BUSLINE_SERVICE. TEAM/people for a person."
+    )(function)
+
+
+def run_async(work: Coroutine[Any, Any, R]) -> R:
+    """Run a command's work; Ctrl-C cancels it, in order."""
+    return asyncio.run(work)

@@ -1,0 +1,147 @@
+"""From what the command line says to an engine: which workspace, which environment, which URL, which registry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from busline.bus.contract_log import ContractLog
+from busline.bus.session import Session, is_embedded
+from busline.bus.settings import Settings
+from busline.cli.options import Where
+from busline.contract.model import Environment
+from busline.contract.workspace import Workspace
+from busline.errors import ConfigurationError, ContractUnknown, UnknownTopic
+from busline.names import Service
+from busline.transport.base import Transport
+from busline.transport.resolve import resolve
+from busline.transport.security import Command, Security
+
+FOLDER: Final = "schemas"
+FILE: Final = "busline.yaml"
+LOCAL: Final = "local"
+NOBODY: Final = Service("local/busline")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """An engine to work on. environment None: the URL alone is known."""
+
+    url: str
+    registry: str | None = None
+    environment: Environment | None = None
+    service: Service | None = None
+
+    def transport(self) -> Transport:
+        """Not yet started. An environment's credentials command is asked before each connect."""
+        credentials = self.environment.credentials if self.environment else None
+        if not credentials:
+            return resolve(self.url)
+        return resolve(self.url, security=replace(Security.from_environment(), password=Command(tuple(credentials))))
+
+
+def find_workspace(given: Path | None, settings: Settings) -> Path | None:
+    """--workspace, the setting, or schemas/ with a busline.yaml in this folder or above. Raises ConfigurationError."""
+    said = given or (Path(path) if (path := settings.get("workspace")) else None)
+    if said is not None:
+        if not (said / FILE).is_file():
+            raise ConfigurationError(f"{said} holds no {FILE}", fix="Make one: busline init.")
+        return said
+    here = Path.cwd()
+    return next((d / FOLDER for d in (here, *here.parents) if (d / FOLDER / FILE).is_file()), None)
+
+
+def load_workspace(given: Path | None) -> Workspace:
+    """Raises ConfigurationError where there is none, WorkspaceInvalid with all findings."""
+    path = find_workspace(given, Settings.load())
+    if path is None:
+        raise ConfigurationError(
+            "there is no workspace here", where=str(Path.cwd()), fix="Make one: busline init, or name it: --workspace."
+        )
+    return Workspace.load(path)
+
+
+def environment(workspace: Workspace, name: str) -> Environment:
+    found = workspace.environments.get(name)
+    if found is None:
+        known = ", ".join(workspace.environments) or "none yet"
+        raise ConfigurationError(
+            f"no environment {name!r}", where=str(workspace.path / FILE), fix=f"There are: {known}."
+        )
+    return found
+
+
+def find_target(where: Where) -> Target:
+    """--url, --env, the url setting, else the workspace's environment `local`. Raises ConfigurationError."""
+    settings = Settings.load({"service": where.service})
+    name = settings.get("service")
+    service = Service(name) if name else None
+    if where.env is None and (url := where.url or settings.get("url")):
+        return Target(url=url, registry=settings.get("registry"), service=service)
+    path = find_workspace(where.workspace, settings)
+    if path is None:
+        raise ConfigurationError(
+            "no engine is named", fix="Say --url, or --env in a workspace, or set BUSLINE_URL; or begin: busline init."
+        )
+    workspace = Workspace.load(path)
+    found = environment(workspace, where.env or LOCAL)
+    return replace(of_environment(workspace, found), url=where.url or engine_url(workspace, found), service=service)
+
+
+def of_environment(workspace: Workspace, found: Environment) -> Target:
+    return Target(url=engine_url(workspace, found), registry=found.registry, environment=found)
+
+
+def engine_url(workspace: Workspace, found: Environment) -> str:
+    """A relative sqlite path is relative to the folder that holds the workspace, wherever the command runs."""
+    scheme, _, path = found.url.partition(":///")
+    if scheme != "sqlite" or path.startswith("/"):
+        return found.url
+    file = workspace.path.absolute().parent / path.partition("?")[0]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    query = path.partition("?")[1:]
+    return f"sqlite:///{file}{''.join(query)}"
+
+
+@asynccontextmanager
+async def started(target: Target) -> AsyncIterator[Transport]:
+    transport = target.transport()
+    try:
+        await transport.start()
+        yield transport
+    finally:
+        await transport.aclose()
+
+
+@asynccontextmanager
+async def session(target: Target) -> AsyncIterator[Session]:
+    """An engine with its contracts read, for commands that publish and read; brings nothing up, applies nothing.
+
+    Raises ContractUnknown where nothing was ever applied.
+    """
+    settings = Settings.load({"url": target.url, "service": target.service})
+    if target.service is None and not is_embedded(target.url):
+        raise ConfigurationError(
+            "contracts say who may do what", fix="Say who asks: --as TEAM/SERVICE, or BUSLINE_SERVICE."
+        )
+    made = Session(settings, target.transport(), target.service or NOBODY, None)
+    try:
+        await made.transport.start()
+        await read_log(made.log, target.url)
+        yield made
+    finally:
+        await made.aclose(30.0)
+
+
+async def read_log(log: ContractLog, url: str) -> None:
+    try:
+        await log.read()
+    except UnknownTopic as error:
+        raise ContractUnknown(
+            f"nothing was ever applied on {url}",
+            why=error.what,
+            fix="Run: busline apply --env …, or start the service.",
+        ) from error
