@@ -59,7 +59,7 @@ def declare(
         else:
             pinned[name] = _foreign(model, contract, _part(before, "publishes").get(name))
     subscribed = {m.__busline__.name: _subscription(m, contracts, pinned, before) for m in declared.subscribes}
-    files[path] = _service_text(pinned, subscribed, before)
+    files[path] = _service_text(pinned, subscribed, before, existing.get(path, ""))
     return files
 
 
@@ -177,18 +177,37 @@ def _contract_text(model: type[Event]) -> str:
 
 
 def _service_text(
-    published: Mapping[ContractName, int], subscribed: Mapping[ContractName, Any], before: Mapping[str, Any]
+    published: Mapping[ContractName, int], subscribed: Mapping[ContractName, Any], before: Mapping[str, Any], text: str
 ) -> str:
+    """What people wrote (accepts, reads, a description) stays as they wrote it, comments and all."""
     publishes = "".join(f"  {name}: {published[name]}\n" for name in sorted(published))
     subscribes = "".join(f"  {name}: {_subscribed(subscribed[name])}\n" for name in sorted(subscribed))
-    kept = {key: value for key, value in before.items() if key not in ("publishes", "subscribes", "accepts")}
-    return (
-        _HEAD
-        + (f"publishes:\n{publishes}" if publishes else "publishes: {}\n")
-        + (f"subscribes:\n{subscribes}" if subscribes else "subscribes: {}\n")
-        + (_dump(kept) if kept else "")
-        + _dump({"accepts": before.get("accepts") or []})
-    )
+    theirs = _sections(text)
+    kept = [theirs.get(key) or _dump({key: before[key]}) for key in before if key not in ("publishes", "subscribes")]
+    parts = [
+        _HEAD,
+        f"publishes:\n{publishes}" if publishes else "publishes: {}\n",
+        f"subscribes:\n{subscribes}" if subscribes else "subscribes: {}\n",
+        *kept,
+        "" if "accepts" in before else "accepts: []\n",
+    ]
+    return "".join(parts)
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The text of each top-level key in block style, with the comment lines right above it."""
+    out: dict[str, str] = {}
+    key, above = "", ""
+    for line in text.splitlines():
+        start = re.match(r"([a-z_]+)\s*:", line)
+        if start is not None:
+            key, out[start[1]], above = start[1], f"{above}{line}\n", ""
+        elif line.startswith("#"):
+            above += "" if line + "\n" == _HEAD else f"{line}\n"
+        elif key and line.strip():
+            out[key] += f"{above}{line}\n"
+            above = ""
+    return out
 
 
 def _subscribed(use: Mapping[str, Any]) -> str:
