@@ -22,6 +22,7 @@ LAYERS = {
     "governance": 5,
     "cli": 7,
     "testing": 8,
+    "__main__": 9,
     "": 9,
 }
 LIBRARIES = {

@@ -76,10 +76,10 @@ def test_an_unknown_key_is_named_with_what_was_meant(folder: Path, edit: Callabl
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        (ORDER, "key: order_id", "key: order_di", "version 1 has no field 'order_di'. Did you mean 'order_id'?"),
-        (ORDER, "key: order_id", "key: lines", "'lines' cannot be a key in version 1"),
-        (ORDER, "key: order_id", "key: [order_id, coupon]", "'coupon' cannot be a key in version 2"),
-        (ORDER, "key: order_id", "key: [order_id, order_id]", "a field stands twice in the key"),
+        (ORDER, "key: user_id", "key: order_di", "version 1 has no field 'order_di'. Did you mean 'order_id'?"),
+        (ORDER, "key: user_id", "key: lines", "'lines' cannot be a key in version 1"),
+        (ORDER, "key: user_id", "key: [order_id, coupon]", "'coupon' cannot be a key in version 2"),
+        (ORDER, "key: user_id", "key: [order_id, order_id]", "a field stands twice in the key"),
         (ORDER, "user_id: {pii: true}", "usr_id: {pii: true}", "no such field. Did you mean 'user_id'?"),
         (ORDER, "billing/invoicing,", "billing/invocing,", "there is no service 'billing/invocing'. Did you mean"),
         (ORDER, "analytics,", "analitics,", "there is no team 'analitics'. Did you mean 'analytics'?"),
@@ -146,11 +146,11 @@ def test_versions_are_numbered_without_gaps(folder: Path) -> None:
 def test_a_key_keeps_its_type_and_has_no_default(folder: Path) -> None:
     path = folder / "orders/order-placed/2.avsc"
     schema = json.loads(path.read_text())
-    schema["fields"][0]["type"] = "long"
-    schema["fields"][0]["default"] = 0
+    schema["fields"][1]["type"] = "long"
+    schema["fields"][1]["default"] = 0
     path.write_text(json.dumps(schema))
-    assert "'order_id' is long in version 2, and string (uuid) before" in said(folder)
-    assert "'order_id' has a default in version 2" in said(folder)
+    assert "'user_id' is long in version 2, and string before" in said(folder)
+    assert "'user_id' has a default in version 2" in said(folder)
 
 
 def test_a_link_out_of_the_workspace_is_not_followed(folder: Path, tmp_path: Path) -> None:
