@@ -17,7 +17,9 @@ Change: TypeAlias = Literal["records", "groups"]
 """What a listener is told of: something may have been appended, or a group's members may have changed."""
 
 FETCH_BYTES = 1_048_576
-"""A fetch of one partition ends with the record that passes this: memory stays bounded whatever the records' size."""
+"""The run of one partition ends with the record that passes this: memory stays bounded whatever the records' size."""
+FETCH_TOTAL = 8 * FETCH_BYTES
+"""A fetch ends with the partition that passes this; the consumer asks first for those that it served last."""
 
 
 class Log(Store, Protocol):
@@ -44,7 +46,8 @@ class Log(Store, Protocol):
 
     async def fetch(self, positions: Positions, max_records: int) -> dict[TopicPartition, Sequence[StoredRecord]]:
         """From each partition up to max_records and about FETCH_BYTES, first those at or after its position; a
-        partition without any is left out. Cancelling it takes nothing."""
+        partition without any is left out. In the order of `positions`, until FETCH_TOTAL is passed. Cancelling it
+        takes nothing."""
         ...
 
     async def bounds(self, topic: str) -> dict[int, Bounds]:
@@ -84,6 +87,10 @@ def unknown_topic(topic: str) -> UnknownTopic:
 def refuse(record: Record, cause: BuslineError) -> NotPublished:
     key = "" if record.key is None else f" with key {record.key[:40]!r}"
     return NotPublished(f"a record{key} was not published to {record.topic!r}", cause=cause)
+
+
+def run_bytes(run: Sequence[StoredRecord]) -> int:
+    return sum([len(record.value or b"") for record in run])
 
 
 def record_size(record: Record) -> int:

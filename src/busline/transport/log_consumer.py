@@ -44,6 +44,7 @@ class LogConsumer:
         return [self._hand_over(asked[tp], records) for tp, records in got.items() if asked[tp] in self._cursors]
 
     def _hand_over(self, lease: Lease, records: Sequence[StoredRecord]) -> Received:
+        del self._cursors[lease]  # to the end of the queue: a busy partition does not starve the others
         self._cursors[lease] = records[-1].offset + 1
         return Received(lease, records)
 
@@ -238,11 +239,9 @@ class GroupConsumer(LogConsumer):
         self._check_open()
         writes = [self._member.commit(lease, position) for lease, position in positions.items()]
         results = await asyncio.gather(*writes, return_exceptions=True)
-        gone: list[Lease] = []
+        gone = [lease for lease, result in zip(positions, results, strict=True) if isinstance(result, Fenced)]
         for result in results:
-            if isinstance(result, Fenced):
-                gone += result.leases
-            elif isinstance(result, BaseException):
+            if isinstance(result, BaseException) and not isinstance(result, Fenced):
                 raise result
         if gone:
             raise Fenced(gone)

@@ -154,6 +154,10 @@ class LogTransport:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        await asyncio.gather(*(consumer.aclose() for consumer in self._consumers))
+        closings = [consumer.aclose() for consumer in self._consumers]
+        results = await asyncio.gather(*closings, return_exceptions=True)
         if self._started:
             await self._log.close()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result

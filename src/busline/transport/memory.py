@@ -16,7 +16,7 @@ from threading import RLock
 from busline.errors import TransportError
 from busline.record import Position, Positions, Record, StoredRecord, TopicPartition
 from busline.transport.base import Bounds, Features, Outcome, TopicSpec
-from busline.transport.log import FETCH_BYTES, Change, refusal, refuse, unknown_topic
+from busline.transport.log import FETCH_BYTES, FETCH_TOTAL, Change, refusal, refuse, run_bytes, unknown_topic
 from busline.transport.log_transport import TTL, LogTransport
 from busline.transport.members import Versioned
 from busline.transport.partitioner import Partitioner
@@ -145,10 +145,14 @@ class MemoryLog:
     async def fetch(self, positions: Positions, max_records: int) -> dict[TopicPartition, Sequence[StoredRecord]]:
         await asyncio.sleep(0)
         out: dict[TopicPartition, Sequence[StoredRecord]] = {}
+        size = 0
         with self._lock:
             for tp, offset in positions.items():
                 if run := self._partitions[tp].fetch(offset, max_records):
                     out[tp] = run
+                    size += run_bytes(run)
+                    if size > FETCH_TOTAL:
+                        break
         return out
 
     async def bounds(self, topic: str) -> dict[int, Bounds]:

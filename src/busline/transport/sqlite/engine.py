@@ -7,14 +7,15 @@ import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import apsw
 
-from busline.errors import TransportError
+from busline.errors import StorageFailed, TransportError
 from busline.record import Positions, Record, StoredRecord, TopicPartition
 from busline.transport.base import Bounds, Features, Outcome, TopicSpec
-from busline.transport.log import FETCH_BYTES, Change, unknown_topic
+from busline.transport.log import FETCH_BYTES, FETCH_TOTAL, Change, run_bytes, unknown_topic
 from busline.transport.log_transport import TTL, LogTransport
 from busline.transport.members import Versioned
 from busline.transport.sqlite.appending import spec_of
@@ -57,8 +58,13 @@ class SqliteLog:
         self._wake = Wake(self._path)
         try:
             self._writer = Writer(self._path, self._committed)
+        except BaseException:
+            self._wake.close()
+            raise
+        try:
             self._reader = connect(self._path, readonly=True)
         except BaseException:
+            self._writer.close()
             self._wake.close()
             raise
 
@@ -85,7 +91,8 @@ class SqliteLog:
         """In the writer's thread."""
         self._wake.send("records")
         if self._listeners:
-            self._loop.call_soon_threadsafe(self._tell, "records")
+            with suppress(RuntimeError):  # the loop is closed: nobody listens
+                self._loop.call_soon_threadsafe(self._tell, "records")
 
     def _woken(self) -> None:
         for change in self._wake.receive():
@@ -118,7 +125,9 @@ class SqliteLog:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL)
-            if self._listeners:
+            if not self._listeners:
+                continue
+            with suppress(StorageFailed):  # whoever reads will say so
                 version = await self._in_thread(lambda: self._reader.pragma("data_version"))
                 if version != self._version:
                     self._version = version
@@ -145,6 +154,9 @@ class SqliteLog:
             raise unknown_topic(topic)
         return {i: self._ids[TopicPartition(topic, i)] for i in range(self._specs[topic].partitions)}
 
+    def _id(self, tp: TopicPartition) -> int:
+        return self._ids[tp] if tp in self._ids else self._partitions(tp.topic)[tp.partition]
+
     # records
 
     def append(self, records: Sequence[Record], *, atomic: bool = False) -> asyncio.Future[list[Outcome]]:
@@ -152,11 +164,15 @@ class SqliteLog:
 
     async def fetch(self, positions: Positions, max_records: int) -> dict[TopicPartition, Sequence[StoredRecord]]:
         def fetch() -> dict[TopicPartition, Sequence[StoredRecord]]:
-            runs = {
-                tp: self._run(self._partitions(tp.topic)[tp.partition], offset, max_records)
-                for tp, offset in positions.items()
-            }
-            return {tp: run for tp, run in runs.items() if run}
+            out: dict[TopicPartition, Sequence[StoredRecord]] = {}
+            size = 0
+            for tp, offset in positions.items():
+                if run := self._run(self._id(tp), offset, max_records):
+                    out[tp] = run
+                    size += run_bytes(run)
+                    if size > FETCH_TOTAL:
+                        break
+            return out
 
         return await self._in_thread(fetch)
 

@@ -180,7 +180,7 @@ class Writer:
                     self._attempt(job, appender)
                 appender.flush()
                 committing = True
-        except STORAGE_ERRORS as error:
+        except Exception as error:
             # a failed sync leaves open whether the last page reached the disk; a full disk has refused it
             unknown = committing and isinstance(error, apsw.IOError)
             failure = storage_failed(self._path, error)
