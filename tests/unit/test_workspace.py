@@ -160,6 +160,15 @@ def test_a_link_out_of_the_workspace_is_not_followed(folder: Path, tmp_path: Pat
     assert "hunter2" not in said(folder)
 
 
+@pytest.mark.parametrize("file", [ORDER, "orders/team.yaml", "busline.yaml", "orders/order-placed/example.json"])
+def test_nor_is_one_in_the_place_of_a_known_file(folder: Path, tmp_path: Path, file: str) -> None:
+    (tmp_path / "secret").write_text("hunter2: hunter2\n")
+    (folder / file).unlink()
+    (folder / file).symlink_to(tmp_path / "secret")
+    assert f"{file}:1: a link out of the workspace" in said(folder)
+    assert "hunter2" not in said(folder)
+
+
 def test_a_pipe_is_never_opened(folder: Path) -> None:
     os.mkfifo(folder / "orders/pipe.service.yaml")
     assert "orders/pipe.service.yaml:1: not a regular file" in said(folder)

@@ -1,7 +1,7 @@
 """YAML as an enemy may write it: refused with a line and a reason, before it costs anything."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from busline.contract.finding import Finding
@@ -80,11 +80,13 @@ def test_a_place_that_is_missing_has_the_line_of_what_is_around_it() -> None:
     assert found.line(("none",)) == 1
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_document_or_a_finding(data: bytes) -> None:
     assert isinstance(parse_yaml(data, "f"), Document | Finding)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*!|>'\"\n #?%@,~<", max_size=60))
 def test_any_punctuation_gives_a_document_or_a_finding(text: str) -> None:
     assert isinstance(parse_yaml(text.encode(), "f"), Document | Finding)

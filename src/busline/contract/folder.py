@@ -69,23 +69,27 @@ class Folder:
 
     def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
         """By name, without hidden ones and without links out of the workspace."""
-        root = self.path.resolve()
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+            if self._leads_out(entry.path):
                 self.say(self._shown(entry.path), "a link out of the workspace", "Put the file itself here.")
             elif entry.is_symlink() and entry.is_dir():
                 self.say(self._shown(entry.path), "a link to a folder", "Folders are not linked; move it here.")
             else:
                 yield entry
 
+    def _leads_out(self, path: Path | str) -> bool:
+        return os.path.islink(path) and not Path(path).resolve().is_relative_to(self.path.resolve())
+
     def _shown(self, path: Path | str) -> str:
         return os.path.relpath(path, self.path)
 
     def _load(self, model: type[M], path: Path) -> tuple[M, Document] | None:
+        if self._leads_out(path):  # said where the folder is listed
+            return None
         document = read_yaml(path, self._shown(path))
         if isinstance(document, Finding):
             self.findings.append(document)
@@ -228,7 +232,7 @@ class Folder:
         return None
 
     def _example(self, path: Path) -> dict[str, object] | None:
-        if not path.exists():
+        if self._leads_out(path) or not path.exists():
             return None
         data = read_bytes(path, self._shown(path), MAX_EXAMPLE)
         if isinstance(data, Finding):
