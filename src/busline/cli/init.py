@@ -1,0 +1,122 @@
+"""`busline init`: a workspace and a service that runs at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from busline.cli.declare import busline_yaml, team_yaml, write_files
+from busline.cli.options import json_option
+from busline.cli.output import Output
+from busline.errors import ConfigurationError
+from busline.names import Service
+
+_MODULE = '''"""The service {service}: says that an order was placed, and hears it."""
+
+from busline import Bus, Event
+
+
+class OrderPlaced(Event, contract="{team}.order-placed", key="order_id"):
+    """An order was accepted and paid for. Emitted once per order."""
+
+    order_id: str
+    total: int
+
+
+bus = Bus()  # its engine, name and workspace: [tool.busline] in pyproject.toml, or BUSLINE_URL, BUSLINE_SERVICE, …
+
+
+@bus.subscribe(OrderPlaced)
+async def on_order_placed(order: OrderPlaced) -> None:
+    print("order", order.order_id, "total", order.total, flush=True)
+
+
+async def main() -> None:
+    await bus.publish(OrderPlaced(order_id="o-1", total=42))
+    await bus.caught_up()
+
+
+if __name__ == "__main__":
+    bus.run(main)
+'''
+_PROJECT = """[tool.busline]
+url = "sqlite:///.busline/local.db"
+service = "{service}"
+workspace = "schemas"
+app = "{module}:bus"
+"""
+_CONTRACT = """description: An order was accepted and paid for. Emitted once per order.
+key: order_id
+access: {subscribe: []}
+"""
+_SCHEMA = """{{
+  "type": "record",
+  "name": "OrderPlaced",
+  "namespace": "{namespace}",
+  "doc": "An order was accepted and paid for. Emitted once per order.",
+  "fields": [
+    {{
+      "name": "order_id",
+      "type": "string"
+    }},
+    {{
+      "name": "total",
+      "type": "long"
+    }}
+  ]
+}}
+"""
+_SERVICE = """# Written by `busline declare` from the code. `start` and `accepts` are yours.
+publishes:
+  {team}.order-placed: 1
+subscribes:
+  {team}.order-placed: {{version: 1, fields: [order_id, total], start: earliest}}
+accepts: []
+"""
+
+
+@click.command(epilog="Example: busline init shop --service orders/checkout")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.option(
+    "--service", metavar="TEAM/SERVICE", default="orders/checkout", show_default=True, help="The first service's name."
+)
+@click.option("--company", default="example", show_default=True, help="For busline.yaml.")
+@json_option
+def init(output: Output, folder: Path, service: str, company: str) -> None:
+    """Make a workspace (schemas/) and a service that runs at once, in FOLDER or here.
+
+    Nothing is overwritten: if one of the files is there already, none is written.
+    """
+    name = Service(service)
+    module = name.name.replace("-", "_")
+    files = _files(name, module, company)
+    there = [path for path in files if (folder / path).exists()]
+    if there:
+        raise ConfigurationError(
+            "there is something here already",
+            where=", ".join(str(folder / path) for path in there),
+            fix="Take an empty folder (busline init NAME); in a project that exists: busline declare module:bus.",
+        )
+    write_files(folder, files)
+    written = [str(folder / path) for path in files]
+    output.result({"service": name, "written": written}, "\n".join(f"wrote {path}" for path in written))
+    output.note("next:")
+    steps = ["busline run " + module + ":bus", f"busline publish {name.team}.order-placed --fake 3"]
+    for step in [*([] if folder == Path() else [f"cd {folder}"]), *steps, f"busline lag {name}"]:
+        output.note(f"  {step}")
+
+
+def _files(service: Service, module: str, company: str) -> dict[str, str]:
+    team = service.team
+    words = {"service": service, "team": team, "module": module, "namespace": team.replace("-", "_")}
+    return {
+        "pyproject.toml": _PROJECT.format(**words),
+        f"{module}.py": _MODULE.format(**words),
+        ".busline/.gitignore": "*\n!.gitignore\n",
+        "schemas/busline.yaml": busline_yaml(company),
+        f"schemas/{team}/team.yaml": team_yaml(team),
+        f"schemas/{team}/{service.name}.service.yaml": _SERVICE.format(**words),
+        f"schemas/{team}/order-placed/contract.yaml": _CONTRACT,
+        f"schemas/{team}/order-placed/1.avsc": _SCHEMA.format(**words),
+    }
