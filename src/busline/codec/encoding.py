@@ -54,29 +54,32 @@ class Encoding:
     # --- scalars and containers
 
     def enum(self, plan: Enums) -> Write:
-        indexes: dict[Any, bytes] = {}
+        indexes = {
+            symbol: number(plan.wanted.symbols.index(wanted))
+            for symbol, wanted in zip(plan.written.symbols, plan.symbols, strict=True)
+            if wanted is not None
+        }
         python = self.python(plan.written)
-        for symbol, wanted in zip(plan.written.symbols, plan.symbols, strict=True):
-            if wanted is not None:
-                indexes[python(symbol) if isinstance(python, type) else symbol] = number(
-                    plan.wanted.symbols.index(wanted)
-                )
-        kind = python if isinstance(python, type) else str
         expected = f"one of {', '.join(plan.written.symbols)}"
 
         def write(value: Any, add: Add) -> None:
-            index = indexes.get(value) if isinstance(value, kind) else None
+            index = indexes.get(value) if isinstance(value, str) else None
             if index is None:
                 raise misfit(expected, value)
             add(index)
 
-        return write
+        def write_member(value: Any, add: Add) -> None:
+            if not isinstance(value, python):
+                raise misfit(expected, value)
+            add(indexes[value._value_])
+
+        return write_member if isinstance(python, type) else write
 
     def array(self, item: Write) -> Write:
         path = self.path
 
         def write(value: Any, add: Add) -> None:
-            if not isinstance(value, list | tuple):
+            if type(value) is not list and not isinstance(value, (list, tuple)):
                 raise misfit("a list or tuple", value)
             if value:
                 add(number(len(value)))
@@ -95,7 +98,7 @@ class Encoding:
 
     def map(self, item: Write) -> Write:
         def write(value: Any, add: Add) -> None:
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):
                 raise misfit("a dict", value)
             if value:
                 add(number(len(value)))

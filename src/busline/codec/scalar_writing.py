@@ -6,7 +6,7 @@ import datetime as dt
 import struct
 import uuid
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, Final
 
 from busline.codec.scalar_reading import EPOCH, LOCAL_EPOCH
@@ -119,10 +119,11 @@ def _double(value: Any, add: Add) -> None:
 
 
 def write_string(value: Any, add: Add) -> None:
-    if not isinstance(value, str):
+    if type(value) is not str and not isinstance(value, str):
         raise misfit("a str", value)
     data = value.encode()
-    add(number(len(data)))
+    size = len(data)
+    add(SMALL[size] if size < 8192 else zigzag(size))
     add(data)
 
 
@@ -201,23 +202,20 @@ def _uuid_fixed(value: Any, add: Add) -> None:
 def _decimal(logical: Logical, size: int | None) -> Write:
     precision, scale = logical.precision, logical.scale
     limit = 10**precision
+    context = Context(prec=precision + 1, traps=[InvalidOperation, Overflow, Inexact])
+    scaleb = Decimal.scaleb
+    expected = f"a decimal({precision}, {scale})"
 
     def write(value: Any, add: Add) -> None:
         if not isinstance(value, Decimal):
             raise misfit("a Decimal", value)
-        sign, digits, exponent = value.as_tuple()
-        if isinstance(exponent, str) or exponent + scale > precision or len(digits) > precision + 400:
-            raise misfit(f"a decimal({precision}, {scale})", value)
-        n = int("".join(map(str, digits)) or "0")
-        if exponent + scale >= 0:
-            n *= 10 ** (exponent + scale)
-        else:
-            n, rest = divmod(n, 10 ** min(-(exponent + scale), len(digits) + 1))
-            if rest:
-                raise misfit(f"a decimal({precision}, {scale})", value)
-        if n >= limit:
-            raise misfit(f"a decimal({precision}, {scale})", value)
-        n = -n if sign else n
+        try:
+            unscaled = scaleb(value, scale, context)
+            n = int(unscaled) if -limit < unscaled < limit else None
+        except ArithmeticError:
+            raise misfit(expected, value) from None
+        if n is None or n != unscaled:
+            raise misfit(expected, value)
         data = n.to_bytes((n + (n < 0)).bit_length() // 8 + 1 if size is None else size, "big", signed=True)
         if size is None:
             add(number(len(data)))
