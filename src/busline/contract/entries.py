@@ -12,9 +12,9 @@ ignore fields that they don't know.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from busline.contract.entry_formats import (
     FORMAT,
@@ -24,6 +24,7 @@ from busline.contract.entry_formats import (
     FieldUseEntry,
     GrantEntry,
     HeadEntry,
+    JsonSchema,
     PlaceEntry,
     PublicationEntry,
     ServiceEntry,
@@ -202,7 +203,7 @@ def _contract_entry(c: Contract, commit: str | None) -> ContractEntry:
         retired=c.retired,
         topic="" if c.topic == c.name else c.topic,
         subject="" if c.subject == f"{c.topic}-value" else c.subject,
-        example=dict(c.example) if c.example is not None else None,
+        example=cast("dict[str, JsonValue]", dict(c.example)) if c.example is not None else None,
     )
 
 
@@ -241,7 +242,7 @@ def _version_entry(version: Version, commit: str | None) -> VersionEntry:
     return VersionEntry(
         commit=commit,
         source=PlaceEntry.of(version.source),
-        schema_=version.schema.json,
+        schema_=cast(JsonSchema, version.schema.json),
         registry_id=version.registry_id,
     )
 
