@@ -11,17 +11,19 @@ from busline.contract.schema import Array, Enum, Fixed, Map, Node, Primitive, Re
 _BYTES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
-def least(node: Node, above: frozenset[int] = frozenset()) -> int:
-    """The fewest bytes that a value of the type takes."""
+def least(node: Node, known: dict[int, int] | None = None) -> int:
+    """The fewest bytes that a value of the type takes (of a record in itself, a lower bound)."""
+    known = {} if known is None else known
     match node:
         case Primitive():
             return _BYTES.get(node.type, 1)
         case Fixed():
             return node.size
         case Record():
-            if id(node) in above:
-                return 0
-            return sum(least(f.type, above | {id(node)}) for f in node.fields)
+            if id(node) not in known:
+                known[id(node)] = 0
+                known[id(node)] = sum(least(f.type, known) for f in node.fields)
+            return known[id(node)]
     return 1
 
 

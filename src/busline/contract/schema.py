@@ -203,7 +203,8 @@ def _load(text: str | bytes, where: str | None) -> object:
     if len(text) > MAX_TEXT:
         raise SchemaInvalid(f"the schema has {len(text)} bytes", where=where, fix=f"At most {MAX_TEXT} are taken.")
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        value = json.loads(text, object_pairs_hook=_unique)
+        return "null" if value is None else value  # the bare name of a primitive, like the others below
     except RecursionError:
         raise SchemaInvalid("the schema is nested too deeply", where=where) from None
     except ValueError as error:
