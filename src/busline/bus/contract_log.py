@@ -22,7 +22,7 @@ SPEC: Final = TopicSpec(name=CONTRACT_LOG, partitions=1, compacted=True, retenti
 PARTITION: Final = TopicPartition(CONTRACT_LOG, 0)
 TRANSACTION: Final = "busline.apply"
 """Of two applies at once, the engine fences one."""
-REREAD: Final = 1.0
+REREAD: Final = 0.5
 """Seconds between two reads that unknown schemas ask for: a flood of them must not become a flood of reads."""
 FRESHEN: Final = 300.0
 """Seconds between two reads that nobody asked for."""
@@ -49,6 +49,7 @@ class ContractLog:
         self.next = 0
         self._reading = asyncio.Lock()
         self._read_at = -REREAD
+        self._asked: asyncio.Task[None] | None = None
 
     async def read(self) -> list[Entry]:
         """To the end as it is now, asked once; the records that were new, in order.
@@ -86,12 +87,23 @@ class ContractLog:
             await reader.aclose()
         return new
 
-    async def reread(self) -> bool:
-        """Read on because something is unknown here; False where that was done less than REREAD seconds ago."""
-        if time.monotonic() - self._read_at < REREAD:
-            return False
+    async def reread(self) -> None:
+        """Read on because something is unknown here: by a read that begins after this call, one for all who ask
+        meanwhile, and REREAD seconds after the one before."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._reread(), name="busline: read the contract log on")
+        await asyncio.shield(self._asked)
+
+    async def _reread(self) -> None:
+        await asyncio.sleep(self._read_at + REREAD - time.monotonic())
+        self._asked = None
         await self.read()
-        return True
+
+    async def aclose(self) -> None:
+        """End a read that was asked for."""
+        if (asked := self._asked) is not None:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
 
     async def keep_fresh(self) -> None:
         """For a task of its own: read on every few minutes; a failure is logged, the next round tries again."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from busline.bus.contract_log import ContractLog
 from busline.codec.codec import Codec
@@ -15,6 +16,10 @@ from busline.errors import ContractUnknown, DecodeError, UnknownSchema
 from busline.names import ContractName
 from busline.record import StoredRecord
 
+STRANGE_FOR: Final = 30.0
+"""Seconds for which an unknown schema reference is not asked for again."""
+MAX_STRANGE: Final = 1_000
+
 
 class Decoder:
     """Calls make an event of a record. model None: dicts.
@@ -25,6 +30,8 @@ class Decoder:
     def __init__(self, log: ContractLog, contract: ContractName, model: type[Event] | None = None) -> None:
         self._log, self._contract, self._model = log, contract, model
         self._codecs: dict[SchemaRef, Callable[[bytes], Any]] = {}
+        self._unknown: set[SchemaRef] = set()
+        self._strange: dict[SchemaRef, float] = {}
 
     def __call__(self, record: StoredRecord) -> Any:
         if record.value is None:
@@ -39,11 +46,27 @@ class Decoder:
         contract = self._known()
         found = next((version for version in contract.versions if refers(ref, version)), None)
         if found is None:
+            if ref not in self._strange:
+                self._unknown.add(ref)
             raise UnknownSchema(
                 f"{ref} is none of the {len(contract.versions)} versions of {contract.name}",
                 fix="Its publisher writes a version that is not applied here, or past the contract.",
             )
         return found
+
+    async def refresh(self) -> None:
+        """After UnknownSchema: read the contract log on, then the record may be decoded again.
+
+        A reference that the log still does not know is strange for a while: its next records cost no read.
+        """
+        now = time.monotonic()
+        if len(self._strange) > MAX_STRANGE:
+            self._strange.clear()
+        self._strange = {ref: since for ref, since in self._strange.items() if now - since < STRANGE_FOR}
+        if self._unknown:
+            asked, self._unknown = self._unknown, set()
+            await self._log.reread()
+            self._strange |= dict.fromkeys(asked, time.monotonic())
 
     def _known(self) -> Contract:
         contract = self._log.catalog.contract(self._contract)

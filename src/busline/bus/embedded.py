@@ -1,15 +1,17 @@
 """An embedded engine has no platform team: the bus itself brings it up, from a workspace or from the models.
 
-Several processes may do so at once on one file. Each writes what it lacks, then looks at what was written meanwhile:
-of two records for one version the first stands, and who wrote over it puts it back and takes the next number.
+Several processes may do so at once on one file, so that one at a time writes: the one that is given the contract log's
+only partition in a group that exists for this. It never commits, so the first record there comes to each of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
 
-from busline.bus.contract_log import SPEC, ContractLog, Entry, write
+from busline.bus.contract_log import SPEC, ContractLog, write
 from busline.bus.fitting import check_key, fills, why_unreadable
 from busline.contract.avro import schema_of
 from busline.contract.entries import entries
@@ -17,13 +19,14 @@ from busline.contract.event import Event
 from busline.contract.infer import infer
 from busline.contract.model import Contract, Kind, Version
 from busline.contract.workspace import Workspace
-from busline.errors import ConfigurationError, ContractMismatch, Unreachable
+from busline.errors import ConfigurationError, ContractMismatch
 from busline.names import Service
-from busline.record import Position
-from busline.transport.base import Admin, TopicSpec, Transport
+from busline.transport.base import Admin, Received, TopicSpec, Transport
 
-_ROUNDS = 20
-_LETTER_MARGIN = 65_536
+LOCK_GROUP: Final = "busline/~contracts"
+CREATED: Final = b"created"
+"""The key of the log's first record on an embedded engine. It says nothing; no contract has such a key."""
+_LETTER_MARGIN: Final = 65_536
 Fits = Callable[[type[Event], Contract], bool]
 
 
@@ -38,19 +41,43 @@ class Embedded:
     async def prepare(self) -> None:
         await self._admin.create_topics([SPEC])
         await self._log.read()
+        if not self._log.next:
+            await write(self._transport, {CREATED: b"{}"})
+            await self._log.read()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """One at a time over all processes, with the log as it is then. Who crashes in it is waited out."""
+        consumer = await self._transport.consume([SPEC.name], LOCK_GROUP)
+        try:
+            while not any(isinstance(item, Received) for item in await consumer.receive()):
+                pass
+            await self._log.read()
+            yield
+        finally:
+            await consumer.aclose()
+
+    async def _write(self, wanted: Mapping[bytes, bytes | None]) -> None:
+        changes = {key: value for key, value in wanted.items() if self._log.records.get(key) != value}
+        if changes:
+            await write(self._transport, changes)
+            await self._log.read()
 
     async def apply(self, workspace: Workspace) -> None:
         """Bring the engine to the workspace. Raises ContractMismatch where a version here has another schema."""
         contracts = [contract for contract in workspace.contracts.values() if contract.versions]
         wanted = dict(entries(contracts, workspace.services.values(), workspace.teams.values()))
-        for contract in contracts:
-            self._check_versions(contract)
-        changes: dict[bytes, bytes | None] = {k: v for k, v in wanted.items() if self._log.records.get(k) != v}
-        changes |= {k: None for k in self._log.records if k.startswith(b"service/") and k not in wanted}
         await self._admin.create_topics([topic_spec(contract) for contract in contracts])
-        if changes:
-            await write(self._transport, changes)
-            await self._log.read()
+        if wanted.items() <= self._log.records.items() and not self._gone(wanted):
+            return
+        async with self._alone():
+            for contract in contracts:
+                self._check_versions(contract)
+            await self._write({**wanted, **dict.fromkeys(self._gone(wanted))})
+
+    def _gone(self, wanted: Mapping[bytes, bytes]) -> list[bytes]:
+        """Services that the engine has and the workspace has not."""
+        return [key for key in self._log.records if key.startswith(b"service/") and key not in wanted]
 
     def _check_versions(self, contract: Contract) -> None:
         held = self._log.catalog.contract(contract.name)
@@ -63,30 +90,29 @@ class Embedded:
                     fix="Make it the next version; or delete the engine's file, if its records are worth nothing.",
                 )
 
-    async def introduce_readers(self, models: Iterable[type[Event]]) -> None:
+    async def introduce_readers(self, models: Sequence[type[Event]]) -> None:
         """Contracts for models that are subscribed to: as they are where the model can read them."""
-        for model in models:
-            await self._introduce(model, _reads)
+        await self._introduce(models, _reads)
 
     async def introduce_writer(self, model: type[Event]) -> None:
-        """A contract with a version that the model fills."""
-        await self._introduce(model, _writes)
+        """A contract with a version that the model fills. Raises ContractMismatch for another key."""
+        await self._introduce([model], _writes)
 
-    async def _introduce(self, model: type[Event], fits: Fits) -> None:
-        for _ in range(_ROUNDS):
-            held = self._log.catalog.contract(model.__busline__.name)
-            if held is not None and fits(model, held):
-                return await self._admin.create_topics([topic_spec(held)])
-            await self._propose(_next(model, held))
-        raise Unreachable(f"{model.__busline__.name} does not come to rest: other processes keep changing it")
+    async def _introduce(self, models: Sequence[type[Event]], fits: Fits) -> None:
+        held = [self._log.catalog.contract(model.__busline__.name) for model in models]
+        fitting = [c for model, c in zip(models, held, strict=True) if c is not None and fits(model, c)]
+        await self._admin.create_topics([topic_spec(contract) for contract in fitting])
+        if len(fitting) < len(models):
+            async with self._alone():
+                for model in models:
+                    await self._bring(model, fits)
 
-    async def _propose(self, contract: Contract) -> None:
+    async def _bring(self, model: type[Event], fits: Fits) -> None:
+        contract = self._log.catalog.contract(model.__busline__.name)
+        if contract is None or not fits(model, contract):
+            contract = _next(model, contract)
         await self._admin.create_topics([topic_spec(contract)])
-        wanted = dict(entries([contract]))
-        changes: dict[bytes, bytes | None] = {k: v for k, v in wanted.items() if self._log.records.get(k) != v}
-        positions = await write(self._transport, changes)
-        while overwritten := _overwritten(await self._log.read(), positions, changes):
-            positions = await write(self._transport, changes := overwritten)
+        await self._write(dict(entries([contract])))
 
     async def dead_letters(self, service: Service, contracts: Sequence[Contract]) -> None:
         """The topic of a service's dead letters."""
@@ -123,15 +149,3 @@ def _next(model: type[Event], held: Contract | None) -> Contract:
     current = held.current
     schema = schema_of(model, current.schema if current else None)
     return replace(held, versions=(*held.versions, Version(number=len(held.versions) + 1, schema=schema)))
-
-
-def _overwritten(
-    new: Sequence[Entry], positions: Sequence[Position], ours: dict[bytes, bytes | None]
-) -> dict[bytes, bytes | None]:
-    """Versions that others had written before ours, under our keys, while we did not look."""
-    begin = min(position.offset for position in positions)
-    firsts: dict[bytes, bytes | None] = {}
-    for offset, key, value in new:
-        if offset < begin and key in ours and key.startswith(b"version/"):
-            firsts.setdefault(key, value)
-    return {key: value for key, value in firsts.items() if value != ours[key]}

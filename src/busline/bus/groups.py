@@ -129,17 +129,18 @@ class GroupMaker:
 
     def _route(self, subscription: Subscribed) -> Route:
         contract = self._contract(subscription)
+        decoder = Decoder(self._session.log, contract.name, subscription.model)
         return Route(
             contract=contract.name,
             topic=contract.topic,
-            decode=Decoder(self._session.log, contract.name, subscription.model),
+            decode=decoder,
             handler=subscription.handler,
             version=self._declared_version(subscription) or len(contract.versions),
             retry=subscription.retry,
             timeout=subscription.timeout,
             batch=subscription.extras.get("batch", Batch()),
             middleware=tuple(subscription.extras.get("middleware", ())),
-            refresh=self._session.refresh,
+            refresh=decoder.refresh,
         )
 
     def _declared_version(self, subscription: Subscribed) -> int | None:

@@ -81,7 +81,7 @@ class Reading(Generic[E]):
         try:
             return decode(record)
         except UnknownSchema:
-            await self._session.refresh()
+            await decode.refresh()
             return decode(record)
 
     async def _records(self, topic: str, spans: Mapping[int, _Span]) -> AsyncGenerator[tuple[int, StoredRecord], None]:

@@ -64,7 +64,7 @@ class Session:
             f"busline: {self.url} without a workspace: contracts come from the models, everything is allowed, "
             f"this service is {self.service}\n"
         )
-        await self.embedded.introduce_readers(models)
+        await self.embedded.introduce_readers(list(models))
 
     async def _learn(self) -> None:
         try:
@@ -115,16 +115,13 @@ class Session:
             error.what = f"{self.service} may not {action} {contract.name}"
             raise error
 
-    async def refresh(self) -> None:
-        """Read the contract log on: something in a record is unknown here. Bounded in rate."""
-        await self.log.reread()
-
     async def aclose(self, deadline: float) -> None:
         """Idempotent. deadline: seconds for what is being published."""
         if self._fresh is not None:
             self._fresh.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._fresh
+        await self.log.aclose()
         try:
             await self.outbox.aclose(deadline)
         finally:
