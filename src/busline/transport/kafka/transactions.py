@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import aiokafka.errors as kafka
 from aiokafka import AIOKafkaProducer
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.structs import TopicPartition
 
 from busline.errors import NotPublished, PublishUnknown
 from busline.record import Position, Record
@@ -16,6 +19,8 @@ from busline.transport.kafka.failures import FOREIGN, translate
 from busline.transport.partitioner import Partitioner
 
 TIMEOUT = 60.0
+READ_COMMITTED = 1
+LATEST = -1
 
 
 async def publish_atomically(connection: Connection, records: Sequence[Record], transaction: str) -> list[Position]:
@@ -44,6 +49,7 @@ async def _publish(connection: Connection, producer: Any, records: Sequence[Reco
             confirmed = await _send(producer, records)
             committing = True
             await producer.commit_transaction()
+            await _visible(producer.client, confirmed)
     except FOREIGN as error:
         cause = translate(error, where=connection.name)
         if committing:
@@ -68,6 +74,21 @@ async def _send(producer: Any, records: Sequence[Record]) -> list[Any]:
         if isinstance(answer, BaseException):
             raise answer
     return answers
+
+
+async def _visible(client: Any, confirmed: Sequence[Any]) -> None:
+    """Wait until readers see it: Kafka confirms a commit before its markers are in every partition."""
+    ends = {TopicPartition(done.topic, done.partition): done.offset for done in confirmed}
+    for at, last in ends.items():
+        request = OffsetRequest(-1, READ_COMMITTED, [(at.topic, [(at.partition, LATEST)])])
+        while True:
+            answer = await client.send(client.cluster.leader_for_partition(at), request)
+            ((_, ((_, code, _, stable),)),) = answer.topics
+            if code != 0:
+                raise kafka.for_code(code)(str(at))
+            if stable > last:
+                break
+            await asyncio.sleep(0.01)
 
 
 async def _stop(producer: Any) -> None:
