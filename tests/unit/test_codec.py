@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import fastavro
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, Field, field_validator
 
@@ -62,7 +62,10 @@ def test_fastavro_reads_and_writes_the_same_bytes(data: st.DataObject) -> None:
     value = data.draw(values_of(schema.root))
     bare = plain(schema.json)
     encoded = Codec(schema).encode(value)
-    parsed = fastavro.parse_schema(bare)
+    try:
+        parsed = fastavro.parse_schema(bare)
+    except fastavro.schema.UnknownType:  # a name without namespace, used within one: fastavro cannot find it
+        assume(False)
     theirs = fastavro.schemaless_reader(io.BytesIO(encoded), parsed, None, return_record_name=True)
     ours = Codec(bare).decode(encoded)
     untagged = fastavro.schemaless_reader(io.BytesIO(encoded), parsed, None)
