@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from busline.record import Record
-from busline.transport.base import Consumer, Features, Lease, Outcome, Received, Revoked, Start, TopicSpec
+from busline.transport.base import Consumer, Features, Item, Lease, Outcome, Received, Start, TopicSpec
 from busline.transport.memory import MemoryTransport
 
 
@@ -16,10 +16,10 @@ class Flawed:
     def __init__(self, inner: Consumer) -> None:
         self._inner = inner
 
-    async def receive(self) -> list[Received | Revoked]:
+    async def receive(self) -> Sequence[Item]:
         return [self.spoil(item) for item in await self._inner.receive()]
 
-    def spoil(self, item: Received | Revoked) -> Received | Revoked:
+    def spoil(self, item: Item) -> Item:
         return item
 
     async def commit(self, positions: Mapping[Lease, int]) -> None:
@@ -35,7 +35,7 @@ class Flawed:
 class Loses(Flawed):
     """Now and then the last record of a run is not handed over."""
 
-    def spoil(self, item: Received | Revoked) -> Received | Revoked:
+    def spoil(self, item: Item) -> Item:
         if isinstance(item, Received) and len(item.records) > 1:
             return Received(item.lease, item.records[:-1])
         return item
@@ -44,7 +44,7 @@ class Loses(Flawed):
 class Duplicates(Flawed):
     """Every run comes a second time."""
 
-    async def receive(self) -> list[Received | Revoked]:
+    async def receive(self) -> Sequence[Item]:
         items = await self._inner.receive()
         return [*items, *(item for item in items if isinstance(item, Received))]
 
@@ -52,8 +52,8 @@ class Duplicates(Flawed):
 class Reorders(Flawed):
     """The two halves of a batch change places: still each record once, each run in order."""
 
-    async def receive(self) -> list[Received | Revoked]:
-        items: list[Received | Revoked] = []
+    async def receive(self) -> Sequence[Item]:
+        items: list[Item] = []
         for item in await self._inner.receive():
             if isinstance(item, Received) and len(item.records) > 1:
                 half = len(item.records) // 2
@@ -66,7 +66,7 @@ class Reorders(Flawed):
 class CommitsEarly(Flawed):
     """What is handed over is committed, done or not."""
 
-    async def receive(self) -> list[Received | Revoked]:
+    async def receive(self) -> Sequence[Item]:
         items = await self._inner.receive()
         for item in items:
             if isinstance(item, Received):
@@ -77,7 +77,7 @@ class CommitsEarly(Flawed):
 class SwallowsCancellation(Flawed):
     """A cancelled receive comes back with nothing, as if there had been no cancellation."""
 
-    async def receive(self) -> list[Received | Revoked]:
+    async def receive(self) -> Sequence[Item]:
         try:
             return await self._inner.receive()
         except asyncio.CancelledError:

@@ -179,6 +179,7 @@ async def work(journal: Journal, name: str, consumer: Consumer, *, pause: float 
                 if isinstance(item, Revoked):
                     await consumer.release(item.lease)
                     continue
+                assert isinstance(item, Received), f"nothing here is unreadable: {item}"
                 journal.deliver(name, item)
                 await asyncio.sleep(pause)
                 try:

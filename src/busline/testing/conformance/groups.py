@@ -283,7 +283,7 @@ class RebalanceTests(ConformanceBase):
                 for item in await consumer.receive():
                     if isinstance(item, Revoked):
                         await consumer.release(item.lease)
-                    elif item.lease.partition == partition and not found.done():
+                    elif isinstance(item, Received) and item.lease.partition == partition and not found.done():
                         found.set_result(item)
 
         tasks = [asyncio.create_task(watch(consumer)) for consumer in (first, second)]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from busline.testing.conformance.cancellation import CancellationTests
 from busline.testing.conformance.groups import GroupPowerTests, GroupTests, RebalanceTests
+from busline.testing.conformance.handling import HandlingTests
 from busline.testing.conformance.life import LifeTests
 from busline.testing.conformance.membership import MembershipTests
 from busline.testing.conformance.records import Records
@@ -27,6 +28,7 @@ class TransportConformance(
     GroupPowerTests,
     RebalanceTests,
     MembershipTests,
+    HandlingTests,
     LifeTests,
     CancellationTests,
     ReplayTests,
