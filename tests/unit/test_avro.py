@@ -354,6 +354,7 @@ class Root(RootModel[list[int]]):
         (Annotated[str, Millis], "says nothing about str"),
         (Annotated[str | int, Fixed(4)], "says nothing about any member"),
         (Annotated[list[int], Fixed(4)], "says nothing"),
+        (list[Annotated[int, Aliases("old")]], "says nothing"),
         (Root, "inner type"),
     ],
     ids=str,
@@ -361,7 +362,7 @@ class Root(RootModel[list[int]]):
 def test_what_cannot_be_expressed_is_refused_with_path_and_hint(annotation: Any, hint: str) -> None:
     with pytest.raises(ModelInvalid, match=hint) as caught:
         thing(annotation)
-    assert caught.value.where == "Thing.f"
+    assert str(caught.value.where).startswith("Thing.f")
 
 
 @pytest.mark.parametrize(
@@ -379,13 +380,14 @@ def test_what_cannot_be_expressed_is_refused_with_path_and_hint(annotation: Any,
         (date, datetime(2020, 1, 1)),
         (list[int], ["x"]),
         (Point, {"x": 1}),
+        (Colour, "red"),
     ],
     ids=str,
 )
 def test_a_default_of_another_type_is_refused(annotation: Any, default: Any) -> None:
     with pytest.raises(ModelInvalid, match="the default") as caught:
         thing(annotation, default)
-    assert caught.value.where == "Thing.f"
+    assert str(caught.value.where).startswith("Thing.f")
 
 
 @pytest.mark.parametrize("name", ["größe", "a-b", "1a", ""])

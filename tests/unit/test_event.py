@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import uuid
+import warnings
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -236,3 +237,10 @@ def test_a_field_may_be_named_on_the_wire_what_no_attribute_can_be() -> None:
 
     assert field_names(Odd) == ["class", "size"]
     assert Odd(class_="x", size=1).class_ == "x"
+
+
+@pytest.mark.parametrize("name", ["event_id", "model_copy", "json"])
+def test_a_field_that_hides_an_events_own_attribute_is_refused_with_the_way_out(name: str) -> None:
+    with warnings.catch_warnings(), pytest.raises(ModelInvalid, match=f'serialization_alias="{name}"'):
+        warnings.simplefilter("ignore")  # pydantic's own words on it
+        type("Bad", (Event,), {"__annotations__": {name: str}, "__module__": __name__}, contract="demo.bad")

@@ -41,8 +41,7 @@ def to_json(node: Node, value: Any) -> Any:
         case Primitive() | Fixed():
             return _scalar_to_json(node, value)
         case Enum():
-            symbol = value.value if isinstance(value, enum.Enum) else value
-            return symbol if symbol in node.symbols else _misfit(value, f"one of {', '.join(node.symbols)}")
+            return _enum_to_json(node, value)
         case Array():
             return (
                 [to_json(node.items, v) for v in value] if isinstance(value, list | tuple) else _misfit(value, "list")
@@ -65,6 +64,13 @@ def branch_of(node: Union, value: Any) -> int:
             continue
         return index
     return _misfit(value, "a value of any of the union's types")
+
+
+def _enum_to_json(node: Enum, value: Any) -> str:
+    symbol = value.value if isinstance(value, enum.Enum) else value
+    if isinstance(node.python, type) and not isinstance(value, node.python):
+        _misfit(value, f"a {node.python.__name__}")
+    return str(symbol) if symbol in node.symbols else _misfit(value, f"one of {', '.join(node.symbols)}")
 
 
 def _record_to_json(node: Record, value: Any) -> dict[str, Any]:
@@ -213,7 +219,7 @@ def _plain_from_json(node: Primitive | Fixed, value: Any) -> Any:
 def _plain_to_logical(logical: Logical, plain: Any) -> Any:
     to: dict[str, Callable[[Any], Any]] = {
         "uuid": lambda v: uuid.UUID(bytes=v) if isinstance(v, bytes) else uuid.UUID(v),
-        "decimal": lambda v: Decimal(int.from_bytes(v, "big", signed=True)).scaleb(-logical.scale, _DIGITS),
+        "decimal": lambda v: _decimal(v, logical),
         "date": lambda v: dt.date.fromordinal(v + _EPOCH.toordinal()),
         "time-millis": lambda v: _time(v * 1000),
         "time-micros": _time,
@@ -229,6 +235,13 @@ def _plain_to_logical(logical: Logical, plain: Any) -> Any:
         return to[logical.name](plain)
     except OverflowError:
         return _misfit(plain, f"a {logical.name} that Python can hold")
+
+
+def _decimal(unscaled: bytes, logical: Logical) -> Decimal:
+    number = int.from_bytes(unscaled, "big", signed=True)
+    if abs(number) >= 10**logical.precision:
+        _misfit(number, f"a number of {logical.precision} digits")
+    return Decimal(number).scaleb(-logical.scale, _DIGITS)
 
 
 def _time(micros: int) -> dt.time:

@@ -86,6 +86,10 @@ class Event(BaseModel):
         cls, *, contract: str | None = None, key: str | tuple[str, ...] | None = None, **config: Any
     ) -> None:
         super().__pydantic_init_subclass__(**config)
+        taken = next((name for name in cls.model_fields if hasattr(Event, name)), None)
+        if taken is not None:
+            fix = f'Write {taken}_ and Field(serialization_alias="{taken}").'
+            raise _invalid(cls, f"every event has an attribute {taken!r} already", fix)
         inherited: ModelContract | None = getattr(cls, "__busline__", None)
         if contract is None and inherited is None:
             if key is not None:

@@ -44,7 +44,9 @@ def _render(node: Node, space: str | None, seen: set[str]) -> Json:
 
 def _described(node: Named) -> dict[str, Json]:
     out: dict[str, Json] = {"doc": node.doc} if node.doc else {}
-    return out | ({"aliases": list(node.aliases)} if node.aliases else {})
+    if node.aliases:
+        out["aliases"] = list(node.aliases)
+    return out
 
 
 def _body(node: Named, space: str | None, seen: set[str]) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, NaiveDatetime
 
 from busline.contract.annotations import Hint, is_enum, is_literal
 from busline.contract.schema import Fixed, Logical, Node, Primitive
-from busline.contract.types import Duration, Fallback, LocalNanos, Nanos, Unit, Width
+from busline.contract.types import Aliases, Duration, Fallback, LocalNanos, Nanos, Unit, Width
 from busline.contract.types import Fixed as FixedSize
 
 ADVICE: Final = (
@@ -42,6 +42,8 @@ def takes(annotation: Any, marker: object) -> bool:
             return annotation is float
         case Unit():
             return annotation in (dt.time, AwareDatetime, NaiveDatetime)
+        case Aliases():
+            return False  # of a field, not of a type
         case FixedSize():
             return annotation in (bytes, Decimal, uuid.UUID, Duration)
     return True

@@ -9,7 +9,9 @@ from typing import Final
 
 _SOURCE: Final = random.Random()  # our own, so that a program's random.seed() cannot make ids repeat
 _TAIL: Final = 62
+_TAIL_MASK: Final = (1 << _TAIL) - 1
 _VARIANT: Final = 0b10 << _TAIL
+_VERSION: Final = 7 << 76
 _last = 0
 
 os.register_at_fork(after_in_child=lambda: _SOURCE.seed())
@@ -20,6 +22,6 @@ def uuid7() -> str:
     global _last
     milliseconds = time.time_ns() // 1_000_000
     _last = max(milliseconds << 74 | _SOURCE.getrandbits(74), _last + 1)
-    head, tail = _last >> _TAIL, _last & (1 << _TAIL) - 1
-    text = f"{head >> 12:012x}7{head & 0xFFF:03x}{tail | _VARIANT:016x}"
+    head, tail = _last >> _TAIL, _last & _TAIL_MASK
+    text = "%032x" % ((head >> 12) << 80 | _VERSION | (head & 0xFFF) << 64 | _VARIANT | tail)
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -57,7 +57,7 @@ def avro_schemas(*, modelled: bool = False) -> st.SearchStrategy[Schema]:
 
     modelled: only records at the root, and only what Python types tell apart (no union of int and long).
     """
-    return _schemas(modelled)
+    return _schemas(modelled=modelled)
 
 
 def values_of(node: Node) -> st.SearchStrategy[Any]:
