@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from busline.errors import NotPublished
 from busline.record import Position, Record, StoredRecord
 from busline.testing.conformance.base import ConformanceBase, core, needs, numbered
 from busline.testing.conformance.journal import Journal
-from busline.transport.base import Consumer, Received, Transport
+from busline.transport.base import Consumer, Lease, Received, Transport
 
 Handler = Callable[[bytes], Awaitable[None]]
 ATTEMPTS = 3
@@ -42,7 +41,10 @@ class Dispatcher:
                 for record in item.records:
                     await self._handle(record)
                     position = record.offset + 1
-                    await self._consumer.commit({item.lease: position})
+                    await self._commit(item.lease, position)
+
+    async def _commit(self, lease: Lease, position: int) -> None:
+        await self._consumer.commit({lease: position})
 
     async def _handle(self, record: StoredRecord) -> None:
         for attempt in range(1, ATTEMPTS + 1):
@@ -131,8 +133,8 @@ class HandlingTests(ConformanceBase):
             async def handler(value: bytes) -> None:
                 raise ValueError(value)
 
-            consumer, _ = await self._dispatch(transport, topic, group, handler, letters)
-            crashing = Dispatcher(transport, _CrashesAtCommit(consumer), handler, letters)
+            consumer = await self.within(transport.consume([topic], group))
+            crashing = _CrashesAtCommit(transport, consumer, handler, letters)
             (error,) = await self.within(asyncio.gather(crashing.run(until=1), return_exceptions=True))
             assert isinstance(error, _Crash)
             await self.crash(consumer)
@@ -183,12 +185,6 @@ class _Crash(Exception):
     """The process ends here."""
 
 
-class _CrashesAtCommit:
-    def __init__(self, inner: Consumer) -> None:
-        self._inner = inner
-
-    async def commit(self, positions: Any) -> None:
+class _CrashesAtCommit(Dispatcher):
+    async def _commit(self, lease: Lease, position: int) -> None:
         raise _Crash
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
