@@ -52,7 +52,7 @@ def maker(model: type[BaseModel], given: frozenset[str]) -> Make:
 
 def needs_validation(model: type[BaseModel]) -> bool:
     """Whether the model demands more than its Avro types guarantee. What nested models demand is their own affair."""
-    schema: Mapping[str, Any] = model.__pydantic_core_schema__
+    schema: Any = model.__pydantic_core_schema__
     definitions: dict[str, Any] = {}
     if schema["type"] == "definitions":
         definitions = {d["ref"]: d for d in schema["definitions"]}
@@ -62,7 +62,7 @@ def needs_validation(model: type[BaseModel]) -> bool:
     return not _is_plain_model(model, schema, definitions)
 
 
-def _is_plain_model(model: type[BaseModel], schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> bool:
+def _is_plain_model(model: type[BaseModel], schema: Any, definitions: Mapping[str, Any]) -> bool:
     if schema["type"] != "model" or schema["schema"]["type"] != "model-fields" or schema.get("custom_init"):
         return False
     if model.model_post_init not in (BaseModel.model_post_init, init_private_attributes):
@@ -72,7 +72,7 @@ def _is_plain_model(model: type[BaseModel], schema: Mapping[str, Any], definitio
     return config <= _CONFIG and all(_is_guaranteed(f["schema"], definitions, 0) for f in fields)
 
 
-def _is_guaranteed(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> bool:
+def _is_guaranteed(schema: Any, definitions: Mapping[str, Any], depth: int) -> bool:
     kind = schema["type"]
     if depth > 32:
         return False
@@ -87,7 +87,7 @@ def _is_guaranteed(schema: Mapping[str, Any], definitions: Mapping[str, Any], de
     return kind == "model" or (kind in _ALLOWED and _is_bare(schema, _ALLOWED[kind]))
 
 
-def _inner(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _inner(schema: Any, definitions: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     """The schemas that this one consists of, where it adds no demand of its own; else nothing."""
     match schema["type"]:
         case "definition-ref" if schema["schema_ref"] in definitions:
@@ -110,7 +110,7 @@ def _inner(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterabl
     return []
 
 
-def _is_bare(schema: Mapping[str, Any], allowed: frozenset[str]) -> bool:
+def _is_bare(schema: Any, allowed: frozenset[str]) -> bool:
     return {key for key, value in schema.items() if value is not None} <= allowed | _META
 
 

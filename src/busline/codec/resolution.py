@@ -262,6 +262,7 @@ class _Resolver:
 def _same_full_name(written: Node, wanted: Node) -> bool:
     return (
         isinstance(written, Record | Enum | Fixed)
+        and isinstance(wanted, Record | Enum | Fixed)
         and type(written) is type(wanted)
         and (written.name == wanted.name or written.name in wanted.aliases)
     )
@@ -270,7 +271,7 @@ def _same_full_name(written: Node, wanted: Node) -> bool:
 def _same_kind(written: Node, wanted: Node) -> bool:
     if isinstance(written, Primitive):
         return isinstance(wanted, Primitive) and written.type == wanted.type
-    if isinstance(written, Record | Enum | Fixed):
+    if isinstance(written, Record | Enum | Fixed) and isinstance(wanted, Record | Enum | Fixed):
         return type(written) is type(wanted) and _fits_name(written, wanted)
     return type(written) is type(wanted)
 

@@ -175,20 +175,14 @@ def _uuid_fixed(data: bytes, p: int, left: Left) -> tuple[uuid.UUID, int]:
 
 
 def _decimal(logical: Logical, size: int | None) -> Read:
-    raw: Callable[[bytes, int], tuple[bytes, int]] = blob
-    if size is not None:
-        fixed = _fixed(size)
-
-        def raw(data: bytes, p: int) -> tuple[bytes, int]:
-            return fixed(data, p, [])
-
+    raw: Read = _bytes if size is None else _fixed(size)
     limit, scale = 10**logical.precision, -logical.scale
     scaleb = Decimal.scaleb
     context = Context(prec=max(28, logical.precision + logical.scale))
     longest = limit.bit_length() // 8 + 16
 
     def read(data: bytes, p: int, left: Left) -> tuple[Decimal, int]:
-        value, p = raw(data, p)
+        value, p = raw(data, p, left)
         if len(value) > longest and size is None:
             raise Misfit(f"{len(value)} bytes in a decimal of {logical.precision} digits")
         n = int.from_bytes(value, "big", signed=True)
