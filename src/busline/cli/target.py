@@ -51,7 +51,8 @@ def find_workspace(given: Path | None, settings: Settings) -> Path | None:
             raise ConfigurationError(f"{said} holds no {FILE}", fix="Make one: busline init.")
         return said
     here = Path.cwd()
-    return next((d / FOLDER for d in (here, *here.parents) if (d / FOLDER / FILE).is_file()), None)
+    found = next((d / FOLDER for d in (here, *here.parents) if (d / FOLDER / FILE).is_file()), None)
+    return found.relative_to(here) if found is not None and found.is_relative_to(here) else found
 
 
 def load_workspace(given: Path | None) -> Workspace:
@@ -123,11 +124,12 @@ async def session(target: Target) -> AsyncIterator[Session]:
     Raises ContractUnknown where nothing was ever applied.
     """
     settings = Settings.load({"url": target.url, "service": target.service})
+    transport = target.transport()
     if target.service is None and not is_embedded(target.url):
         raise ConfigurationError(
             "contracts say who may do what", fix="Say who asks: --as TEAM/SERVICE, or BUSLINE_SERVICE."
         )
-    made = Session(settings, target.transport(), target.service or NOBODY, None)
+    made = Session(settings, transport, target.service or NOBODY, None)
     try:
         await made.transport.start()
         await read_log(made.log, target.url)
