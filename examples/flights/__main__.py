@@ -13,16 +13,39 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from busline import Bus
-from busline.governance.apply import apply_workspace
+from busline import Bus, Event
+from busline.contract.workspace import Workspace
+from busline.governance.apply import apply
+from busline.governance.plan import Goal, plan_changes
+from busline.transport.resolve import resolve
 from examples.flights import board, data, delays, direct
 from examples.flights.models import AircraftMoved, FlightCancelled, WeatherObserved, moment
 
 WORKSPACE = Path(__file__).parent / "schemas"
 SAMPLE = 10_000
+E = TypeVar("E", bound=Event)
+
+
+async def apply_contracts(url: str) -> None:
+    """What `busline apply` does: topics and contract log, as the workspace says."""
+    engine = resolve(url)
+    await engine.start()
+    try:
+        await apply(await plan_changes(Goal.of(Workspace.load(WORKSPACE)), engine), engine)
+    finally:
+        await engine.aclose()
+
+
+async def stream(bus: Bus, model: type[E], events: Iterable[E]) -> None:
+    """All events, each confirmed when this returns."""
+    async with bus.publisher(model) as publisher:
+        for event in events:
+            await publisher.send(event)
 
 
 async def publish(url: str, workspace: str | None, flights: list[data.Row], weather: list[data.Row]) -> int:
@@ -31,15 +54,9 @@ async def publish(url: str, workspace: str | None, flights: list[data.Row], weat
     office = Bus(url, service="weather/stations", workspace=workspace)
     moved, cancelled, observed = data.movements(flights), data.cancellations(flights), data.weather(weather)
     async with airline, office:
-        async with airline.publisher(AircraftMoved) as stream:
-            for event in moved:
-                await stream.send(event)
-        async with airline.publisher(FlightCancelled) as stream:
-            for event in cancelled:
-                await stream.send(event)
-        async with office.publisher(WeatherObserved) as stream:
-            for event in observed:
-                await stream.send(event)
+        await stream(airline, AircraftMoved, moved)
+        await stream(airline, FlightCancelled, cancelled)
+        await stream(office, WeatherObserved, observed)
     return len(moved) + len(cancelled) + len(observed)
 
 
@@ -56,7 +73,7 @@ async def run(url: str, limit: int | None) -> bool:
     flights, weather = list(data.flight_rows(limit)), list(data.weather_rows())
     embedded = not url.startswith("kafka")
     if not embedded:
-        await apply_workspace(WORKSPACE, url)
+        await apply_contracts(url)
     workspace = str(WORKSPACE) if embedded else None
     began = time.perf_counter()
     delay_bus, statistics = delays.service(url, workspace)

@@ -211,7 +211,7 @@ class EnvironmentFile(FileModel):
     url: Annotated[str, AfterValidator(_without_secret)]
     registry: Annotated[str, AfterValidator(_without_secret)] | None = None
     storage: EnvironmentStorageFile = EnvironmentStorageFile()
-    enforce: Literal["deny", "warn"] = "warn"
+    enforce: Literal["deny", "observe"] = "observe"
     credentials: CredentialsFile | None = None
 
 

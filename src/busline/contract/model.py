@@ -212,6 +212,6 @@ class Environment:
     url: str
     registry: str | None = None
     replicas: int | None = None
-    enforce: str = "warn"
+    enforce: str = "observe"
     credentials: tuple[str, ...] = field(default=(), repr=False)
     source: Source | None = None
