@@ -113,6 +113,7 @@ def published(type_: Any, *names: str) -> Schema:
         (int | str | None, ["null", "long", "string"]),
         (Annotated[int | None, Field(gt=0)], ["null", "long"]),
         (Annotated[AwareDatetime | None, Millis], ["null", logical("long", "timestamp-millis")]),
+        (str | Annotated[AwareDatetime | None, Millis], ["null", "string", logical("long", "timestamp-millis")]),
         (Annotated[Decimal | None, Field(max_digits=12, decimal_places=2)], ["null", DECIMAL]),
         (dict[str, list[int | None]], {"type": "map", "values": {"type": "array", "items": ["null", "long"]}}),
     ],

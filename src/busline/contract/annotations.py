@@ -46,13 +46,17 @@ def unwrap(annotation: Any, metadata: tuple[object, ...] = ()) -> Hint:
 
 
 def members(annotation: Any) -> tuple[Any, ...] | None:
-    """The members of `A | B`, flattened, or None for what is no union."""
+    """The members of `A | B`, flattened, or None for what is no union. What is wrapped on an inner union is on each."""
     if get_origin(annotation) not in (Union, UnionType):
         return None
     out: list[Any] = []
     for one in get_args(annotation):
         inner = unwrap(one)
-        out.extend(members(inner.type) or (one,))
+        nested = members(inner.type)
+        if nested is None:
+            out.append(one)
+        else:
+            out.extend(Annotated[(n, *inner.metadata)] if inner.metadata else n for n in nested)
     return tuple(out)
 
 
