@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from busline.codec.codec import Codec
 from busline.contract.avro import schema_of
 from busline.contract.codegen import generate
 from busline.contract.event import Event, State
+from busline.contract.fake import Fakes
 from busline.contract.model import Contract, Kind, Version
 from busline.contract.schema import Schema, parse
 from busline.errors import ContractError
@@ -96,6 +99,15 @@ def test_the_generated_model_gives_the_schema_back(schema: Schema) -> None:
     again = schema_of(model, schema)
     assert again.canonical == schema.canonical
     assert again.json == schema.json
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(avro_schemas(modelled=True), st.integers(0, 2**32))
+def test_instances_of_the_generated_model_travel_under_the_published_schema(schema: Schema, seed: int) -> None:
+    model = model_in(load(generate([contract(schema)])))
+    codec = Codec(schema, model)
+    event = Fakes(seed).value(model)
+    assert codec.decode(codec.encode(event)) == event
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
