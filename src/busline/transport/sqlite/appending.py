@@ -28,10 +28,11 @@ class Topic:
 class _Head:
     """The end of one partition inside a transaction."""
 
-    __slots__ = ("next", "spec", "timestamp", "tp")
+    __slots__ = ("next", "rows", "spec", "timestamp", "tp")
 
     def __init__(self, tp: int, spec: TopicSpec, position: int, timestamp: int) -> None:
         self.tp, self.spec, self.next, self.timestamp = tp, spec, position, timestamp
+        self.rows: list[tuple[int, int, int, bytes | None, bytes, bytes | None]] = []
 
 
 def spec_of(row: tuple[str, int, int, int | None, int]) -> TopicSpec:
@@ -57,45 +58,45 @@ class Appender:
     def __init__(self, connection: apsw.Connection, topics: dict[str, Topic], choose: Partitioner) -> None:
         self._connection, self._topics, self._choose = connection, topics, choose
         self._heads: dict[int, _Head] = {}
-        self._rows: list[tuple[int, int, int, bytes | None, bytes, bytes | None]] = []
         self.grown: dict[int, TopicSpec] = {}
         self._now = time.time_ns() // 1_000_000
 
     def add(self, records: Sequence[Record], atomic: bool) -> list[Outcome]:
-        """One outcome a record, in order. Whatever it raises, nothing of these records is kept."""
-        before = len(self._rows)
-        try:
-            outcomes: list[Outcome] = [self._place(record) for record in records]
-        except BaseException:
-            del self._rows[before:]
-            raise
-        if atomic and (first := next((o for o in outcomes if isinstance(o, NotPublished)), None)):
-            del self._rows[before:]  # the offsets stay free: a gap, as compaction leaves them
+        """One outcome a record, in order. All are looked at before the first is placed: placing cannot fail."""
+        checked = [self._check(record) for record in records]
+        if atomic and (first := next((refused for refused in checked if isinstance(refused, NotPublished)), None)):
             return [
-                outcome if isinstance(outcome, NotPublished) else refuse(record, first)
-                for outcome, record in zip(outcomes, records, strict=True)
+                refused if isinstance(refused, NotPublished) else refuse(record, first)
+                for refused, record in zip(checked, records, strict=True)
             ]
-        return outcomes
+        return [
+            refused if isinstance(refused, NotPublished) else self._place(record, refused)
+            for refused, record in zip(checked, records, strict=True)
+        ]
 
-    def _place(self, record: Record) -> Position | NotPublished:
-        name, key, value, headers, partition = record
-        topic = self._topics.get(name) or self._load(name)
-        if topic is None or headers or partition is not None or key is None:
-            if refused := refusal(record, topic.spec if topic else None):
-                return refused
-            assert topic
-            blob = encode_headers(headers)
-        else:
-            if len(key) + len(value or b"") > topic.spec.max_record:
-                return refusal(record, topic.spec)  # type: ignore[return-value]
-            blob = b""
+    def _check(self, record: Record) -> bytes | NotPublished:
+        """The headers as they are stored, or why the record is refused."""
+        topic = self._topics.get(record.topic) or self._load(record.topic)
+        if (  # the plain case
+            topic
+            and record.key is not None
+            and record.partition is None
+            and not record.headers
+            and len(record.key) + len(record.value or b"") <= topic.spec.max_record
+        ):
+            return b""
+        return refusal(record, topic.spec if topic else None) or encode_headers(record.headers)
+
+    def _place(self, record: Record, headers: bytes) -> Position:
+        name, key, value, _, partition = record
+        topic = self._topics[name]
         if partition is None:
             partition = self._choose(key, len(topic.ids))
         tp = topic.ids[partition]
         head = self._heads.get(tp) or self._head(tp, topic.spec)
         offset = head.next
         head.next = offset + 1
-        self._rows.append((tp, offset, head.timestamp, key, blob, value))
+        head.rows.append((tp, offset, head.timestamp, key, headers, value))
         return Position(name, partition, offset)
 
     def _load(self, name: str) -> Topic | None:
@@ -113,8 +114,8 @@ class Appender:
         return head
 
     def flush(self) -> None:
-        """Write what was added."""
-        if self._rows:
-            self._connection.executemany("insert into record values(?,?,?,?,?,?)", self._rows)
-            self.grown |= {head.tp: head.spec for head in self._heads.values()}
-            self._rows, self._heads = [], {}
+        """Write what was added, one partition after the other: each is appended to at one place of the tree."""
+        for head in self._heads.values():
+            self._connection.executemany("insert into record values(?,?,?,?,?,?)", head.rows)
+            self.grown[head.tp] = head.spec
+        self._heads = {}
