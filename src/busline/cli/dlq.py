@@ -1,0 +1,130 @@
+"""`busline dlq`: what a service could not handle: look at it, handle it again, throw it away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+
+import click
+
+from busline.bus.contract_log import ContractLog
+from busline.cli.failures import Exit
+from busline.cli.letters import Letter, letter_bounds, read_letters
+from busline.cli.options import Where, json_option, run_async, where_options
+from busline.cli.output import Output, clean, columns, to_json
+from busline.cli.target import find_target, started
+from busline.errors import ConfigurationError, TransportError, UnknownTopic
+from busline.names import Service
+from busline.transport.base import Admin
+
+
+@click.group()
+def dlq() -> None:
+    """List, show, replay and purge dead letters."""
+
+
+@dlq.command("list", epilog="Example: busline dlq list billing/invoicing --limit 20")
+@click.argument("service")
+@click.option("--limit", type=click.IntRange(1), help="The newest so many only.")
+@where_options
+@json_option
+def list_letters(output: Output, service: str, limit: int | None, where: Where) -> None:
+    """List a service's dead letters, oldest first: place, time, contract, and why."""
+    run_async(_list(output, Service(service), limit, where))
+
+
+async def _list(output: Output, service: Service, limit: int | None, where: Where) -> None:
+    async with started(find_target(where)) as engine:
+        found = [letter async for letter in read_letters(engine, service)]
+    shown = sorted(found, key=lambda letter: letter.record.timestamp)[-(limit or 0) :]
+    if output.as_json:
+        for letter in shown:
+            output.result(letter.summary())
+    elif shown:
+        click.echo(columns([("PLACE", "TIME", "CONTRACT", "ID", "WHY"), *map(_row, shown)]))
+    output.note(f"dead letters of {service}: {len(found)}")
+
+
+def _row(letter: Letter) -> tuple[str, ...]:
+    why = letter.about.get("why") or letter.about.get("error") or to_json(letter.about)
+    when = letter.when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return tuple(map(clean, (letter.place, when, letter.contract, letter.headers.get("ce_id", ""), _first(why))))
+
+
+def _first(text: str) -> str:
+    return next(iter(text.splitlines()), "")[:120]
+
+
+@dlq.command(epilog="Example: busline dlq show billing/invoicing 0:17")
+@click.argument("service")
+@click.argument("place", metavar="PARTITION:OFFSET")
+@where_options
+@json_option
+def show(output: Output, service: str, place: str, where: Where) -> None:
+    """Show one dead letter whole: all headers, and the event as it was."""
+    run_async(_show(output, Service(service), place, where))
+
+
+async def _show(output: Output, service: Service, place: str, where: Where) -> None:
+    partition, offset = _place(place)
+    async with started(find_target(where)) as engine:
+        log = ContractLog(engine)
+        with contextlib.suppress(UnknownTopic):
+            await log.read()
+        async with contextlib.aclosing(read_letters(engine, service, {partition: offset})) as letters:
+            letter = await anext(letters, None)
+    if letter is None or letter.record.offset != offset:
+        raise ConfigurationError(f"{service} has no dead letter {place}", fix=f"Look: busline dlq list {service}.")
+    whole = letter.whole(log)
+    lines = [f"{name}: {value if isinstance(value, str) else to_json(value)}" for name, value in whole.items() if value]
+    output.result(whole, clean("\n".join(lines)))
+
+
+@dlq.command(epilog="Example: busline dlq purge billing/invoicing --to 0:17 --yes")
+@click.argument("service")
+@click.option("--to", metavar="PARTITION:OFFSET", help="Only those up to this one; else all that are there now.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Say how many, purge none; exit code 3 if there are any.")
+@where_options
+@json_option
+def purge(output: Output, service: str, to: str | None, yes: bool, dry_run: bool, where: Where) -> int:
+    """Throw a service's dead letters away, for good. Asks first; without a terminal it takes --yes."""
+    return run_async(_purge(output, Service(service), to, (yes, dry_run), where))
+
+
+async def _purge(output: Output, service: Service, to: str | None, mode: tuple[bool, bool], where: Where) -> int:
+    yes, dry_run = mode
+    async with started(find_target(where)) as engine:
+        bounds = await letter_bounds(engine, service)
+        before = {p: bound.next for p, bound in bounds.items()}
+        if to is not None:
+            partition, offset = _place(to)
+            before = {partition: min(offset + 1, before.get(partition, 0))}
+        begins = {p: bounds[p].first for p in before if p in bounds}
+        letters = [x async for x in read_letters(engine, service, begins) if x.record.offset < before[x.partition]]
+        output.note(f"dead letters of {service} that would be gone for good: {len(letters)}")
+        if letters and not dry_run:
+            await _confirm(yes)
+            if not isinstance(engine, Admin):
+                raise TransportError(f"{type(engine).__name__} cannot delete records")
+            await engine.purge(service.dead_letters, before)
+    purged = 0 if dry_run else len(letters)
+    output.result({"service": service, "found": len(letters), "purged": purged}, f"purged {purged} of {len(letters)}")
+    return Exit.PENDING if dry_run and letters else Exit.OK
+
+
+async def _confirm(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigurationError("nobody is there to ask", fix="Say --yes.")
+    if not await asyncio.to_thread(click.confirm, "Purge them?", err=True):
+        raise click.Abort
+
+
+def _place(text: str) -> tuple[int, int]:
+    partition, colon, offset = text.partition(":")
+    if not (colon and partition.isdigit() and offset.isdigit()):
+        raise ConfigurationError(f"{text!r} is not a place", fix="Write PARTITION:OFFSET, as `busline dlq list` does.")
+    return int(partition), int(offset)

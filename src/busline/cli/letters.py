@@ -1,0 +1,110 @@
+"""A service's dead letters as the log holds them: read to their end, decoded where their contract is known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from busline.bus.contract_log import ContractLog
+from busline.bus.decoding import Decoder
+from busline.codec.json_form import to_json as plain
+from busline.errors import BuslineError, ConfigurationError, UnknownTopic
+from busline.names import ContractName, Service
+from busline.record import StoredRecord, TopicPartition
+from busline.transport.base import Bounds, Received, Seekable, Transport
+
+MARK: Final = "busline"
+"""What the names of headers begin with that were added when the event became a dead letter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """One dead letter. about: what was said of it when it was given up, by header name without the mark."""
+
+    partition: int
+    record: StoredRecord
+
+    @property
+    def place(self) -> str:
+        return f"{self.partition}:{self.record.offset}"
+
+    @property
+    def when(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.record.timestamp / 1000, dt.UTC)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name: value.decode("utf-8", "replace") for name, value in self.record.headers}
+
+    @property
+    def about(self) -> dict[str, str]:
+        return {
+            name.removeprefix(MARK).lstrip("-_."): value
+            for name, value in self.headers.items()
+            if name.startswith(MARK)
+        }
+
+    @property
+    def contract(self) -> str:
+        return self.headers.get("ce_type", "")
+
+    def summary(self) -> dict[str, object]:
+        shown = {"place": self.place, "log_time": self.when, "contract": self.contract}
+        return {**shown, "id": self.headers.get("ce_id"), "key": _text(self.record.key), "about": self.about}
+
+    def whole(self, log: ContractLog) -> dict[str, object]:
+        """With all headers and the event; where it cannot be decoded, why, and its bytes in hexadecimal."""
+        event, undecodable = _decoded(self, log)
+        raw = self.record.value.hex() if undecodable and self.record.value is not None else None
+        found = {"headers": self.headers, "event": event, "undecodable": undecodable, "bytes": raw}
+        return self.summary() | found
+
+
+def _decoded(letter: Letter, log: ContractLog) -> tuple[Any, str | None]:
+    try:
+        return plain(Decoder(log, ContractName(letter.contract))(letter.record)), None
+    except BuslineError as error:
+        return None, str(error)
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+async def letter_bounds(engine: Transport, service: Service) -> dict[int, Bounds]:
+    """Raises ConfigurationError where the service has no dead letter topic."""
+    if not isinstance(engine, Seekable):
+        raise ConfigurationError(f"{type(engine).__name__} cannot be read from a position")
+    try:
+        return await engine.bounds(service.dead_letters)
+    except UnknownTopic:
+        raise ConfigurationError(
+            f"{service} has no dead letters here",
+            why=f"there is no topic {service.dead_letters}",
+            fix="Look at the service's name. The topic is made by apply for services that subscribe.",
+        ) from None
+
+
+async def read_letters(
+    engine: Transport, service: Service, begins: dict[int, int] | None = None
+) -> AsyncGenerator[Letter, None]:
+    """To the end as it is now; `begins` restricts it to these partitions, from these offsets."""
+    bounds = await letter_bounds(engine, service)
+    starts = begins if begins is not None else {p: bound.first for p, bound in bounds.items()}
+    left = {p: bounds[p].next for p, start in starts.items() if p in bounds and start < bounds[p].next}
+    if not left or not isinstance(engine, Seekable):
+        return
+    reader = await engine.read({TopicPartition(service.dead_letters, p): starts[p] for p in left})
+    try:
+        while left:
+            for run in [run for run in await reader.receive() if isinstance(run, Received)]:
+                partition = run.lease.partition
+                for record in run.records:
+                    if record.offset < left.get(partition, 0):
+                        yield Letter(partition=partition, record=record)
+                if run.records[-1].offset + 1 >= left.get(partition, 0):
+                    left.pop(partition, None)
+    finally:
+        await reader.aclose()
