@@ -1,0 +1,116 @@
+"""apply on real engines: what it brings there is found there again, and a bus works with it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from busline.contract.model import Contract, Kind, Publication, ServiceSpec, Subscription, TeamSpec, Version
+from busline.contract.schema import parse
+from busline.errors import ApplyError
+from busline.governance.applied import read_applied
+from busline.governance.apply import apply
+from busline.governance.plan import Goal, plan_changes
+from busline.governance.registry import Registry
+from busline.names import ContractName, Service, Team
+from busline.transport.base import Transport
+from busline.transport.resolve import resolve
+
+
+def wanted(team: str, **changes: Any) -> Goal:
+    """Two contracts and two services of one team."""
+    schema = parse({"type": "record", "name": f"{team}.Order", "fields": [{"name": "id", "type": "string"}]})
+    wider = parse(
+        {
+            "type": "record",
+            "name": f"{team}.Order",
+            "fields": [{"name": "id", "type": "string"}, {"name": "note", "type": "string", "default": ""}],
+        }
+    )
+    order, user = ContractName(f"{team}.order"), ContractName(f"{team}.user")
+    versions = (Version(number=1, schema=schema), Version(number=2, schema=wider))
+    contracts = {
+        order: Contract(name=order, key=("id",), versions=versions, **changes),
+        user: Contract(name=user, key=("id",), kind=Kind.STATE, versions=versions[:1]),
+    }
+    checkout = ServiceSpec(name=Service(f"{team}/checkout"), publishes=(Publication(contract=order, version=2),))
+    invoicing = ServiceSpec(name=Service(f"{team}/invoicing"), subscribes=(Subscription(contract=order, version=1),))
+    return Goal(
+        contracts=contracts,
+        services={s.name: s for s in (checkout, invoicing)},
+        teams={Team(team): TeamSpec(name=Team(team))},
+    )
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Transport]:
+    async for engine in started(f"sqlite:///{tmp_path}/bus.db"):
+        yield engine
+
+
+@pytest.fixture
+async def broker(kafka: Any) -> AsyncIterator[Transport]:
+    async for engine in started(kafka.url):
+        yield engine
+
+
+async def started(url: str) -> AsyncIterator[Transport]:
+    engine = resolve(url)
+    await engine.start()
+    yield engine
+    await engine.aclose()
+
+
+async def check_converges(engine: Transport, team: str, registry: Registry | None = None) -> None:
+    goal = wanted(team)
+    assert await apply(await plan_changes(goal, engine, registry), engine, registry) > 0
+    again = await plan_changes(goal, engine, registry)
+    assert again.changes == ()
+    assert [note for note in again.notes if team in note] == []
+    applied = await read_applied(engine)
+    assert applied.topics[f"{team}.order"].partitions == 6
+    assert applied.topics[f"{team}.user"].compacted
+    assert f"busline.dlq.{team}.invoicing" in applied.topics
+    changed = wanted(team, description="other words")
+    plan = await plan_changes(changed, engine, registry)
+    assert [change.what for change in plan.changes] == ["contract: description"]
+    await apply(plan, engine, registry)
+    assert (await plan_changes(changed, engine, registry)).changes == ()
+
+
+async def test_an_apply_on_sqlite_converges(sqlite: Transport, unique: str) -> None:
+    await check_converges(sqlite, unique)
+
+
+@pytest.mark.kafka
+async def test_an_apply_on_kafka_converges(broker: Transport, unique: str) -> None:
+    await check_converges(broker, unique)
+
+
+@pytest.mark.kafka
+@pytest.mark.registry
+async def test_an_apply_with_a_registry_takes_its_ids(broker: Transport, registry: str, unique: str) -> None:
+    async with Registry.at(registry) as client:
+        await check_converges(broker, unique, client)
+        there = (await read_applied(broker)).catalog.contract(f"{unique}.order")
+        assert there is not None
+        for version in there.versions:
+            found = await client.lookup(f"{unique}.order-value", version.schema)
+            assert found is not None
+            assert (version.registry_id, version.number) == (found.id, found.version)
+        assert await client.level(f"{unique}.order-value") == "BACKWARD"
+
+
+@pytest.mark.kafka
+async def test_two_applies_at_once_leave_one_whole_state(kafka: Any, broker: Transport, unique: str) -> None:
+    await apply(await plan_changes(wanted(unique), broker), broker)
+    slow = await plan_changes(wanted(unique, description="slow"), broker)
+    async for other in started(kafka.url):
+        fast = await plan_changes(wanted(unique, description="fast"), other)
+        await apply(fast, other)
+    with pytest.raises(ApplyError, match="another apply came between"):
+        await apply(slow, broker)
+    there = (await read_applied(broker)).catalog.contract(f"{unique}.order")
+    assert there is not None
+    assert there.description == "fast"
