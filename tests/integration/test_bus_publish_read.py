@@ -28,7 +28,7 @@ from busline.errors import (
 )
 from busline.names import ContractName
 from busline.record import Record
-from busline.transport.base import Admin, Groups
+from busline.transport.base import Groups
 
 
 class OrderPlaced(Event, contract="orders.order-placed", key="order_id"):
@@ -92,7 +92,7 @@ async def test_a_narrower_model_that_comes_first_does_not_stay_the_contract(make
     async with make() as bus:
         await bus.publish(OrderTotal(order_id=UUID(int=1), total=Decimal(1)))
         await bus.publish(order(2))
-        assert [e.order_id.int async for e in bus.read(OrderTotal)] != []
+        assert {e.order_id.int async for e in bus.read(OrderTotal)} == {1, 2}
         assert len([e async for e in bus.read("orders.order-placed")]) == 2
 
 
@@ -188,8 +188,9 @@ async def test_live_reading_sees_what_comes_later(make: Callable[..., Bus]) -> N
         await bus.publish(order(1))
         reading = bus.read(OrderPlaced, start="latest", end=None).deliveries()
         coming = asyncio.ensure_future(anext(reading))
-        while not isinstance(bus._running().session.transport, Admin) or not await _is_marked(bus):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            while not await _is_marked(bus):  # noqa: ASYNC110 - the engine's state, which has no event
+                await asyncio.sleep(0.01)
         await bus.publish(order(2))
         assert (await asyncio.wait_for(coming, 10)).event == order(2)
         await reading.aclose()

@@ -92,7 +92,7 @@ def check_reads(model: type[Event], contract: Contract) -> None:
         raise ContractMismatch(
             f"{model.__name__} cannot read version {current.number} of {contract.name}",
             where=_place(contract),
-            why=error.why or error.what,
+            why=": ".join(part for part in (error.where, error.why or error.what) if part),
             fix="Give the field a default, take it away, or use the contract's type for it.",
         ) from error
 

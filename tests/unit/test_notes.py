@@ -1,0 +1,44 @@
+"""What a running reader says of itself in its commits."""
+
+import json
+
+import pytest
+
+from busline import Event
+from busline.bus.notes import MAX_NOTE, reader_note
+from busline.contract.infer import infer
+
+
+class Placed(Event, contract="orders.placed", key="user"):
+    user: str
+    coupon: str | None = None
+
+
+class Sent(Event, contract="billing.sent", key="user"):
+    user: str
+
+
+def test_one_contract_says_version_fields_and_release() -> None:
+    note = reader_note([(infer([Placed])[0], Placed, 3)], "1.4.2")
+    assert note == '{"b":1,"v":3,"f":["user","coupon?"],"r":"1.4.2"}'
+
+
+def test_several_contracts_are_said_by_name() -> None:
+    both = [(infer([Placed])[0], Placed, None), (infer([Sent])[0], Sent, 2)]
+    assert json.loads(reader_note(both)) == {
+        "b": 1,
+        "v": {"orders.placed": 1, "billing.sent": 2},
+        "f": {"orders.placed": ["user", "coupon?"], "billing.sent": ["user"]},
+    }
+
+
+def test_who_reads_everything_lists_no_fields() -> None:
+    assert reader_note([(infer([Sent])[0], None, None)]) == '{"b":1,"v":1}'
+
+
+@pytest.mark.parametrize("fields", [10, 1_000])
+def test_a_note_fits_the_metadata_of_a_commit(fields: int) -> None:
+    wide = type("Wide", (Event,), {"__annotations__": {f"a_long_field_{n}": str for n in range(fields)}}, contract="a.b")
+    note = reader_note([(infer([wide])[0], wide, None)], "release " * 100)
+    assert len(note.encode()) <= MAX_NOTE
+    assert ("f" in json.loads(note)) == (fields == 10)
