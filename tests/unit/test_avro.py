@@ -14,8 +14,9 @@ from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, PositiveInt
 
 from busline.contract.avro import schema_of
 from busline.contract.event import Event
+from busline.contract.nodes import MISSING, Array, Enum, Record, walk
 from busline.contract.render import render
-from busline.contract.schema import MISSING, Array, Enum, Record, Schema, parse, walk
+from busline.contract.schema import Schema, parse
 from busline.contract.types import (
     Aliases,
     Duration,

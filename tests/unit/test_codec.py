@@ -17,7 +17,8 @@ from pydantic import AwareDatetime, BaseModel, Field, field_validator
 from busline.codec.codec import Codec
 from busline.codec.instances import needs_validation
 from busline.contract.event import Event
-from busline.contract.schema import Schema, walk
+from busline.contract.nodes import walk
+from busline.contract.schema import Schema
 from busline.contract.types import Duration
 from busline.errors import ContractMismatch, DecodeError, EncodeError
 from busline.testing.strategies import avro_schemas, values_of

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from busline.codec.codec import Codec
 from busline.codec.json_form import from_json, to_json
-from busline.contract.schema import Primitive, Schema, Union, parse, walk
+from busline.contract.nodes import Primitive, Union, walk
+from busline.contract.schema import Schema, parse
 from busline.errors import EncodeError
 from busline.testing.strategies import avro_schemas, values_of
 

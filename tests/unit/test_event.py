@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from busline.contract.event import Deleted, Event, State
 from busline.contract.model import Kind
-from busline.contract.schema import Record
+from busline.contract.nodes import Record
 from busline.contract.uuid7 import uuid7
 from busline.errors import ContractError, ModelInvalid
 

@@ -8,7 +8,8 @@ from busline.codec.codec import Codec
 from busline.contract.avro import schema_of
 from busline.contract.event import Event
 from busline.contract.model import Contract, Version
-from busline.contract.schema import Record, Schema, walk
+from busline.contract.nodes import Record, walk
+from busline.contract.schema import Schema
 from busline.errors import BuslineError, ContractMismatch
 
 _log = logging.getLogger("busline.contracts")

@@ -13,7 +13,7 @@ from typing import Final
 from busline.contract.avro import schema_of
 from busline.contract.event import Event
 from busline.contract.model import Contract
-from busline.contract.schema import MISSING, Record
+from busline.contract.nodes import MISSING, Record
 
 FORMAT: Final = 1
 MAX_NOTE: Final = 4_096

@@ -22,7 +22,8 @@ from busline.codec.skipping import Skipping, needs_walk
 from busline.codec.tracing import Path
 from busline.codec.wire import MAX_ELEMENTS, MAX_LEVELS, Misfit, Read, Write
 from busline.contract.avro import schema_of
-from busline.contract.schema import Record, Schema, parse
+from busline.contract.nodes import Record
+from busline.contract.schema import Schema, parse
 from busline.errors import BuslineError, ContractMismatch, DecodeError, EncodeError
 
 Side: TypeAlias = "type[BaseModel] | Schema | str | bytes | Mapping[str, Any] | list[Any]"

@@ -18,7 +18,7 @@ from busline.codec.skipping import Skipping, least, values
 from busline.codec.tracing import Path
 from busline.codec.wire import Left, Misfit, Read, block, budget, charge
 from busline.contract.annotations import attributes
-from busline.contract.schema import Array, Enum, Field, Fixed, Map, Node, Primitive, Record
+from busline.contract.nodes import Array, Enum, Field, Fixed, Map, Node, Primitive, Record
 
 _SCALAR: Final = (Primitive, Fixed, Enum)
 

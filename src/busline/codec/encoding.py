@@ -16,7 +16,7 @@ from busline.codec.tracing import Path
 from busline.codec.wire import Add, Misfit, Write, number
 from busline.contract.annotations import attributes
 from busline.contract.defaults import from_json
-from busline.contract.schema import Field, Fixed, Node, Primitive, Record, branch_name
+from busline.contract.nodes import Field, Fixed, Node, Primitive, Record, branch_name
 from busline.contract.types import Duration
 from busline.errors import ContractMismatch
 

@@ -24,20 +24,8 @@ from busline.codec.scalar_writing import misfit, short
 from busline.codec.wire import Misfit
 from busline.contract.annotations import attributes
 from busline.contract.defaults import from_json as default_from_json
-from busline.contract.schema import (
-    MISSING,
-    Array,
-    Enum,
-    Field,
-    Fixed,
-    Json,
-    Map,
-    Node,
-    Primitive,
-    Record,
-    Schema,
-    Union,
-)
+from busline.contract.nodes import MISSING, Array, Enum, Field, Fixed, Json, Map, Node, Primitive, Record, Union
+from busline.contract.schema import Schema
 from busline.contract.types import Duration, LocalNanos, Nanos
 from busline.errors import EncodeError
 

@@ -21,7 +21,8 @@ from pydantic import BaseModel
 from busline.codec.scalar_writing import short
 from busline.contract.annotations import attributes
 from busline.contract.avro import schema_of
-from busline.contract.schema import Enum, Fixed, Node, Primitive, Record, Schema, parse
+from busline.contract.nodes import Enum, Fixed, Node, Primitive, Record
+from busline.contract.schema import Schema, parse
 from busline.contract.types import LocalNanos, Nanos
 from busline.errors import ContractMismatch, DecodeError, EncodeError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from busline.codec.scalar_reading import PROMOTIONS
-from busline.contract.schema import (
+from busline.contract.nodes import (
     MISSING,
     Array,
     Enum,

@@ -14,7 +14,7 @@ from decimal import Context, Decimal
 from typing import Any, Final
 
 from busline.codec.wire import INT_MAX, INT_MIN, Left, Misfit, Read, blob, varint
-from busline.contract.schema import Fixed, Logical, Primitive
+from busline.contract.nodes import Fixed, Logical, Primitive
 from busline.contract.types import Duration, LocalNanos, Nanos
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

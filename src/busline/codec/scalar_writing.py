@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from busline.codec.scalar_reading import EPOCH, LOCAL_EPOCH
 from busline.codec.wire import INT_MAX, INT_MIN, LONG_MAX, LONG_MIN, SMALL, Add, Misfit, Write, number, zigzag
-from busline.contract.schema import Fixed, Logical, Primitive
+from busline.contract.nodes import Fixed, Logical, Primitive
 from busline.contract.types import UINT32, Duration, LocalNanos, Nanos
 
 _EPOCH_DAY: Final = LOCAL_EPOCH.toordinal()

@@ -6,7 +6,7 @@ from typing import Final
 
 from busline.codec.scalar_reading import read_long
 from busline.codec.wire import Left, Misfit, Skip, block, varint
-from busline.contract.schema import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, walk
+from busline.contract.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, walk
 
 _BYTES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 

@@ -19,9 +19,7 @@ from pydantic_core import PydanticUndefined
 from busline.contract.annotations import Hint, is_enum, is_literal, is_model, is_null, members, unwrap, wire_name
 from busline.contract.defaults import branch_of, to_json
 from busline.contract.matching import assign, branches, of_kind, of_size
-from busline.contract.render import render
-from busline.contract.scalars import ADVICE, NoType, python_type, scalar, takes
-from busline.contract.schema import (
+from busline.contract.nodes import (
     MISSING,
     Array,
     Enum,
@@ -32,11 +30,13 @@ from busline.contract.schema import (
     Node,
     Primitive,
     Record,
-    Schema,
     Union,
     branch_name,
     walk,
 )
+from busline.contract.render import render
+from busline.contract.scalars import ADVICE, NoType, python_type, scalar, takes
+from busline.contract.schema import Schema
 from busline.contract.types import Aliases, Fallback
 from busline.errors import ModelInvalid
 from busline.names import ContractName

@@ -20,7 +20,7 @@ from busline.contract.model import (
     Subscription,
     Version,
 )
-from busline.contract.schema import MISSING, Enum, Fixed, Node, Primitive, Record
+from busline.contract.nodes import MISSING, Enum, Fixed, Node, Primitive, Record
 from busline.contract.validation import suggestion
 from busline.errors import ContractError
 from busline.names import RESERVED_TEAM, ContractName, Service, Team

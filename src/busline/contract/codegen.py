@@ -15,7 +15,8 @@ from busline.contract.avro import camel
 from busline.contract.codegen_types import IMPORTS, Types
 from busline.contract.event import Event
 from busline.contract.model import Contract, Kind
-from busline.contract.schema import MISSING, Array, Enum, Field, Map, Node, Record, Schema, Union
+from busline.contract.nodes import MISSING, Array, Enum, Field, Map, Node, Record, Union
+from busline.contract.schema import Schema
 from busline.contract.source import Expression, Parts, assignment, call, comma_tuple, docstring, lay_out, named, quote
 from busline.errors import ContractError
 

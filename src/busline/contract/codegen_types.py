@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from busline.contract.defaults import from_json, json_branch
+from busline.contract.nodes import Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
 from busline.contract.scalars import decimal_digits, python_type
-from busline.contract.schema import Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
 from busline.contract.source import Expression, Parts, call, flat, named, quote, subscript
 from busline.contract.types import Duration, LocalNanos, Nanos
 from busline.errors import ContractError

@@ -18,8 +18,9 @@ from busline.contract.avro import schema_of
 from busline.contract.event import Event
 from busline.contract.finding import Finding
 from busline.contract.model import Contract, Kind
+from busline.contract.nodes import MISSING, Record
 from busline.contract.render import render
-from busline.contract.schema import MISSING, Record, Schema
+from busline.contract.schema import Schema
 from busline.contract.yaml_reader import parse_yaml
 from busline.errors import ContractError, ContractMismatch, ContractUnknown, WorkspaceInvalid
 from busline.names import ContractName, Service

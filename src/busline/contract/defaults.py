@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 from pydantic import BaseModel
 
 from busline.contract.annotations import attributes
-from busline.contract.schema import MISSING, Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
+from busline.contract.nodes import MISSING, Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
 from busline.contract.types import INT32, INT64, Duration, LocalNanos, Nanos
 
 _DIGITS: Final = Context(prec=1000)

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict
 
 from busline.contract.avro import Unresolved, build
 from busline.contract.model import Kind
-from busline.contract.schema import MISSING, Enum, Field, Fixed, Primitive, Record, Schema
+from busline.contract.nodes import MISSING, Enum, Field, Fixed, Primitive, Record
+from busline.contract.schema import Schema
 from busline.contract.uuid7 import uuid7
 from busline.errors import ContractError, ModelInvalid
 from busline.names import ContractName

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
-from busline.contract.schema import MISSING, Array, Enum, Fixed, Map, Node, Primitive, Record, Schema, Union
+from busline.contract.nodes import MISSING, Array, Enum, Fixed, Map, Node, Primitive, Record, Union
+from busline.contract.schema import Schema
 
 _BITS: Final = {"int": 31, "long": 63}
 

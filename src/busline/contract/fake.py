@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from busline.contract.annotations import attributes
 from busline.contract.avro import schema_of
 from busline.contract.event import Event
-from busline.contract.schema import Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Schema, Union
+from busline.contract.nodes import Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
+from busline.contract.schema import Schema
 from busline.contract.types import Duration, LocalNanos, Nanos
 
 _Model = TypeVar("_Model", bound=Event)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from busline.contract.event import Event, ModelContract
 from busline.contract.model import EVERYONE, Contract, Grant, Version
-from busline.contract.schema import Record
+from busline.contract.nodes import Record
 from busline.errors import ContractMismatch, ModelInvalid
 from busline.names import ContractName
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar, get_args
 
 from busline.contract.annotations import is_enum, is_literal, is_model, unwrap, wire_name
-from busline.contract.schema import Array, Enum, Fixed, Logical, Map, Node, Record, Union
+from busline.contract.nodes import Array, Enum, Fixed, Logical, Map, Node, Record, Union
 
 _Kind = TypeVar("_Kind", Array, Map)
 

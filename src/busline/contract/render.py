@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from busline.contract.schema import (
+from busline.contract.nodes import (
     MISSING,
     Array,
     Enum,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import AwareDatetime, NaiveDatetime
 
 from busline.contract.annotations import Hint, is_enum, is_literal
-from busline.contract.schema import Fixed, Logical, Node, Primitive
+from busline.contract.nodes import Fixed, Logical, Node, Primitive
 from busline.contract.types import Aliases, Duration, Fallback, LocalNanos, Nanos, Unit, Width
 from busline.contract.types import Fixed as FixedSize
 

@@ -14,9 +14,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from busline.contract.defaults import to_json
-from busline.contract.render import render
-from busline.contract.scalars import decimal_digits, python_type
-from busline.contract.schema import (
+from busline.contract.nodes import (
     MISSING,
     PRIMITIVES,
     Array,
@@ -29,12 +27,13 @@ from busline.contract.schema import (
     Node,
     Primitive,
     Record,
-    Schema,
     Union,
     branch_name,
-    parse,
     walk,
 )
+from busline.contract.render import render
+from busline.contract.scalars import decimal_digits, python_type
+from busline.contract.schema import Schema, parse
 from busline.contract.types import INT32, INT64, UINT32, Duration, LocalNanos, Nanos
 
 _DEPTH: Final = 3
