@@ -25,6 +25,24 @@ async def aiokafka_publish(bootstrap: str, topic: str, pairs: Sequence[tuple[byt
         await producer.stop()
 
 
+async def aiokafka_publish_tasks(bootstrap: str, topic: str, pairs: Sequence[tuple[bytes, bytes]], tasks: int) -> float:
+    """Records a second by `send_and_wait` in as many tasks at once."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", linger_ms=0)
+    await producer.start()
+
+    async def work(mine: Sequence[tuple[bytes, bytes]]) -> None:
+        for key, value in mine:
+            await producer.send_and_wait(topic, value, key=key)
+
+    try:
+        await producer.send_and_wait(topic, b"warm", key=b"warm")
+        began = time.perf_counter()
+        await asyncio.gather(*(work(pairs[i::tasks]) for i in range(tasks)))
+        return len(pairs) / (time.perf_counter() - began)
+    finally:
+        await producer.stop()
+
+
 async def aiokafka_latencies(bootstrap: str, topic: str, pairs: Sequence[tuple[bytes, bytes]]) -> list[float]:
     """Milliseconds of each `send_and_wait`, one after the other."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", linger_ms=0)

@@ -43,7 +43,7 @@ def test_now_is_the_time_of_an_event_that_says_none(stamp: Stamp) -> None:
 def test_any_time_comes_back_as_the_same_instant(when: dt.datetime) -> None:
     stamp = Stamp(Service("a/b"), ContractName("a.b"))
     text = dict(stamp.headers_at(b"x", when))["ce_time"].decode()
-    assert text.endswith("Z") and dt.datetime.fromisoformat(text) == when
+    assert text.endswith("Z") and dt.datetime.fromisoformat(text) == when.astimezone(dt.UTC)
 
 
 def test_a_users_headers_follow_in_order_repeated_and_empty(stamp: Stamp) -> None:
