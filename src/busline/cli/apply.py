@@ -101,7 +101,7 @@ def _show(output: Output, plan: Plan, target: Target, dry_run: bool) -> None:
     if dry_run and plan.changes:
         output.note(f"nothing was changed; to do it: busline apply --env {env}")
     elif plan.changes:
-        output.note(f"applied to {target.url}")
+        output.note(f"applied to {target.url}; next: busline run MODULE:BUS")
 
 
 def _lines(plan: Plan) -> Iterator[str]:

@@ -23,12 +23,12 @@ class Line(NamedTuple):
     error: EncodeError | None = None
 
 
-async def json_lines(source: BinaryIO | None = None) -> AsyncIterator[list[Line]]:
+async def json_lines(given: BinaryIO | None = None) -> AsyncIterator[list[Line]]:
     """What has come so far, in portions, as soon as it is there. After an error the next line goes on.
 
     Where the first line is no JSON of its own, the whole input is one document.
     """
-    source = source or sys.stdin.buffer
+    source = sys.stdin.buffer if given is None else given
     number, rest, first = 0, b"", True
     while chunk := await asyncio.to_thread(_some, source):
         *lines, rest = (rest + chunk).split(b"\n")
@@ -48,6 +48,7 @@ async def json_lines(source: BinaryIO | None = None) -> AsyncIterator[list[Line]
 
 
 def _some(source: BinaryIO) -> bytes:
+    """What is there, at least one byte: a pipe's next write, without waiting for a full chunk."""
     read1 = getattr(source, "read1", source.read)
     data: bytes = read1(CHUNK)
     return data

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
 
 import click
 
@@ -53,7 +54,7 @@ async def _lag(output: Output, service: Service, where: Where) -> None:
     click.echo(columns([("GROUP", "TOPIC", "PARTITIONS", "LAG", "LOST", "RELEASE"), *rows]))
 
 
-async def _groups(engine: Transport, service: Service) -> Any:  # AsyncGenerator[Behind, None]
+async def _groups(engine: Transport, service: Service) -> AsyncGenerator[Behind, None]:
     if not isinstance(engine, Groups) or not isinstance(engine, Seekable):
         raise ConfigurationError(f"{type(engine).__name__} cannot tell about groups")
     for group in sorted(await engine.groups()):
