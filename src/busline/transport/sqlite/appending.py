@@ -26,13 +26,34 @@ class Topic:
 
 
 class _Head:
-    """The end of one partition inside a transaction."""
+    """The end of one partition, and the rows that wait to be written there."""
 
-    __slots__ = ("next", "rows", "spec", "timestamp", "tp")
+    __slots__ = ("next", "rows", "timestamp", "tp")
 
-    def __init__(self, tp: int, spec: TopicSpec, position: int, timestamp: int) -> None:
-        self.tp, self.spec, self.next, self.timestamp = tp, spec, position, timestamp
+    def __init__(self, tp: int, position: int, timestamp: int) -> None:
+        self.tp, self.next, self.timestamp = tp, position, timestamp
         self.rows: list[tuple[int, int, int, bytes | None, bytes, bytes | None]] = []
+
+
+class Known:
+    """What the writer knows between its transactions: topics for ever, heads until somebody else writes."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._version = -1
+        self.topics: dict[str, Topic] = {}
+        self.heads: dict[int, _Head] = {}
+
+    def begun(self) -> None:
+        """Inside a transaction: it shows whether another connection has committed since our last one."""
+        if self._connection.data_version() != self._version:
+            self.heads.clear()
+
+    def committed(self) -> None:
+        self._version = self._connection.data_version()
+
+    def rolled_back(self) -> None:
+        self.heads.clear()
 
 
 def spec_of(row: tuple[str, int, int, int | None, int]) -> TopicSpec:
@@ -53,10 +74,11 @@ def load_topic(connection: apsw.Connection, name: str) -> Topic | None:
 
 
 class Appender:
-    """The rows of one transaction. `topics` outlives it. grown: the partitions (tp) written to, with their topic."""
+    """The rows of one transaction. grown: the partitions (tp) written to, with their topic."""
 
-    def __init__(self, connection: apsw.Connection, topics: dict[str, Topic], choose: Partitioner) -> None:
-        self._connection, self._topics, self._choose = connection, topics, choose
+    def __init__(self, connection: apsw.Connection, known: Known, choose: Partitioner) -> None:
+        self._connection, self._known, self._choose = connection, known, choose
+        self._topics = known.topics
         self._heads: dict[int, _Head] = {}
         self.grown: dict[int, TopicSpec] = {}
         self._now = time.time_ns() // 1_000_000
@@ -105,17 +127,23 @@ class Appender:
         return topic
 
     def _head(self, tp: int, spec: TopicSpec) -> _Head:
+        head = self._known.heads.get(tp) or self._load_head(tp)
+        head.timestamp = max(head.timestamp, self._now)
+        self._heads[tp], self.grown[tp] = head, spec
+        return head
+
+    def _load_head(self, tp: int) -> _Head:
         """After the last record, or where the partition says when it holds none."""
         row = self._connection.execute(
             "select off + 1, ts from record where tp=? order by off desc limit 1", (tp,)
         ).fetchone()
         position, ts = row or one_row(self._connection, "select head, ts from partition where tp=?", tp)
-        head = self._heads[tp] = _Head(tp, spec, position, max(ts, self._now))
+        head = self._known.heads[tp] = _Head(tp, position, ts)
         return head
 
     def flush(self) -> None:
         """Write what was added, one partition after the other: each is appended to at one place of the tree."""
         for head in self._heads.values():
             self._connection.executemany("insert into record values(?,?,?,?,?,?)", head.rows)
-            self.grown[head.tp] = head.spec
+            head.rows = []
         self._heads = {}

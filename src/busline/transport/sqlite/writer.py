@@ -23,7 +23,7 @@ from busline.errors import BuslineError, NotPublished, PublishUnknown
 from busline.record import Record
 from busline.transport.base import Outcome
 from busline.transport.partitioner import Partitioner
-from busline.transport.sqlite.appending import Appender, Topic
+from busline.transport.sqlite.appending import Appender, Known
 from busline.transport.sqlite.cleaning import Cleaner
 from busline.transport.sqlite.database import BUSY_MS, STORAGE_ERRORS, connect, create_schema, storage_failed
 
@@ -93,7 +93,6 @@ class Writer:
     def __init__(self, path: str, committed: Callable[[], None]) -> None:
         self._path, self._committed = path, committed
         self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
-        self._topics: dict[str, Topic] = {}
         self._choose = Partitioner()
         self._cleaner = Cleaner()
         self._pages = 0
@@ -118,6 +117,7 @@ class Writer:
             self._connection.close()
             raise
         self._connection.set_wal_hook(self._count_pages)
+        self._known = Known(self._connection)
 
     def _count_pages(self, connection: apsw.Connection, name: str, pages: int) -> int:
         self._pages = pages
@@ -150,7 +150,6 @@ class Writer:
     def _run(self) -> None:
         while jobs := self._take():
             self._transact(jobs)
-            self._answer(jobs)
             self._clean()
             if self._pages > CHECKPOINT_PAGES:
                 self._checkpoint()
@@ -172,7 +171,7 @@ class Writer:
         return jobs
 
     def _transact(self, jobs: Sequence[_Job[Any]]) -> None:
-        appender = Appender(self._connection, self._topics, self._choose)
+        appender = Appender(self._connection, self._known, self._choose)
         committing = False
         try:
             with self._transaction():
@@ -189,8 +188,10 @@ class Writer:
             self._failing = True
             for job in jobs:
                 job.fail(failure, unknown=unknown)
+            self._answer(jobs)
         else:
             self._failing = False
+            self._answer(jobs)
             if appender.grown:
                 self._committed()
                 self._cleaner.grew(self._connection, appender.grown.items())
@@ -200,9 +201,12 @@ class Writer:
         with self._locked():
             try:
                 self._connection.execute("begin immediate")
+                self._known.begun()
                 yield
                 self._connection.execute("commit")
+                self._known.committed()
             except BaseException:
+                self._known.rolled_back()
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise
