@@ -17,7 +17,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
 
-from busline.errors import BuslineError, Fenced, TransportError, Unreachable
+from busline.errors import BuslineError, Fenced, TransportError
 from busline.record import Positions, TopicPartition
 from busline.transport.base import Committed, Lease, TopicSpec
 from busline.transport.kafka.connection import Connection
@@ -50,13 +50,12 @@ class KafkaAdmin:
 
     async def run(self, work: Callable[[Any], T]) -> T:
         """`work(client)` in a thread. Raises errors of busline's tree only."""
+        if (failure := await self._connection.probe()) is not None:
+            raise failure  # kafka-python would try for long, and not say why
         try:
             return await asyncio.to_thread(self._in_thread, work)
         except kafka.errors.KafkaError as error:
-            failure = self._translated(error)
-        if isinstance(failure, Unreachable):
-            failure = await self._connection.probe() or failure
-        raise failure
+            raise self._translated(error) from error
 
     def _in_thread(self, work: Callable[[Any], T]) -> T:
         security = self._connection.security

@@ -30,6 +30,7 @@ log = logging.getLogger("busline.transport.kafka")
 POLL = 0.2
 GRACE = 20.0
 """Seconds that a member has to finish what is in flight when its partitions are wanted elsewhere."""
+CLOSING = 5.0
 SILENCE = 10.0
 PATIENCE = 60.0
 """Seconds without an answer after which a consumer says that its engine is unreachable."""
@@ -153,7 +154,7 @@ class KafkaConsumer:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        await self._client.stop()
+        await end(self._client)
 
 
 class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
@@ -242,6 +243,23 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
     async def _close(self) -> None:
         self._released.set()
         await super()._close()
+
+
+async def end(client: Any) -> None:
+    """Stop an AIOKafkaConsumer, leaving its group; within CLOSING seconds also where nobody answers any more."""
+    stopping = asyncio.create_task(client.stop())
+    await asyncio.wait({stopping}, timeout=CLOSING)
+    if not stopping.done():
+        coordinator, fetcher = client._coordinator, client._fetcher
+        tasks = [stopping, getattr(coordinator, "_coordination_task", None), fetcher._fetch_task]
+        tasks += [getattr(coordinator, name, None) for name in ("_heartbeat_task", "_commit_refresh_task")]
+        going = {task for task in (*tasks, *fetcher._pending_tasks) if task is not None and not task.done()}
+        for task in going:
+            task.cancel()
+        await asyncio.wait(going, timeout=CLOSING)
+        await client._client.close()
+    if not stopping.cancelled() and (error := stopping.exception()) is not None:
+        log.debug("closing: %s", error)
 
 
 async def starts(client: Any, partitions: Sequence[TopicPartition], start: Start) -> dict[TopicPartition, int]:

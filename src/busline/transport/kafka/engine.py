@@ -14,7 +14,7 @@ from busline.record import Position, Positions, Record
 from busline.transport.base import Bounds, Committed, Features, Outcome, Start, TopicSpec
 from busline.transport.kafka.admin import KafkaAdmin
 from busline.transport.kafka.connection import Connection, partitions_of
-from busline.transport.kafka.consuming import GRACE, GroupConsumer, KafkaConsumer, assignor, starts
+from busline.transport.kafka.consuming import GRACE, GroupConsumer, KafkaConsumer, assignor, end, starts
 from busline.transport.kafka.failures import FOREIGN, translate
 from busline.transport.kafka.publishing import Publisher
 from busline.transport.kafka.tail import visible_ends
@@ -77,7 +77,7 @@ class KafkaTransport:
         try:
             await self._connection.start(client._client, client.start)
         except BaseException:
-            await client.stop()
+            await client.stop()  # it never was in a group
             raise
         return client
 
@@ -185,4 +185,4 @@ class KafkaTransport:
         async with self._lock:
             asking, self._asking = self._asking, None
             if asking is not None:
-                await asking.stop()
+                await end(asking)

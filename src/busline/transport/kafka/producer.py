@@ -21,6 +21,7 @@ BROKER_LIMIT = 1_048_588
 OVERHEAD = 1024
 """What max.message.bytes counts beside key, value and headers: the batch's own header, lengths, header names."""
 FRESH = 300.0
+GIVE_UP = 2.0
 
 
 class Topic:
@@ -97,14 +98,8 @@ class Producer:
             await asyncio.wait(going, timeout=timeout)
 
     async def close(self) -> None:
-        """End it at once; call `settle` before, as what is in flight is abandoned."""
-        self._producer._closed = True
-        task = self._producer._sender.sender_task
-        if task is not None:
-            task.cancel()
-        await self._producer.client.close()
-        if task is not None:
-            await asyncio.wait({task})
+        """End it; call `settle` before, as what is in flight is abandoned."""
+        await end(self._producer)
 
     async def look_up(self, name: str) -> Topic:
         """Raises UnknownTopic, NotAuthorized, Unreachable."""
@@ -126,3 +121,16 @@ class Producer:
             if code == 0:
                 found |= {entry[0]: entry[1] for entry in entries}
         return int(found.get("max.message.bytes", BROKER_LIMIT)), "compact" in found.get("cleanup.policy", "")
+
+
+async def end(producer: Any) -> None:
+    """Stop an AIOKafkaProducer within seconds, without the flush of its own `stop`, which may never end."""
+    producer._closed = True
+    task = producer._sender.sender_task
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task}, timeout=GIVE_UP)
+    await producer.client.close()
+    while task is not None and not task.done():
+        task.cancel()  # it waits for a request that waits for the client that is closed
+        await asyncio.wait({task}, timeout=0.1)

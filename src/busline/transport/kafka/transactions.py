@@ -16,6 +16,7 @@ from busline.record import Position, Record
 from busline.transport.kafka.batches import BATCH_BYTES
 from busline.transport.kafka.connection import Connection, partitions_of
 from busline.transport.kafka.failures import FOREIGN, translate
+from busline.transport.kafka.producer import end
 from busline.transport.partitioner import Partitioner
 
 TIMEOUT = 60.0
@@ -100,10 +101,4 @@ async def _stop(producer: Any) -> None:
                 await producer.abort_transaction()
     except FOREIGN:
         pass
-    producer._closed = True
-    task = producer._sender.sender_task
-    if task is not None:
-        task.cancel()
-    await producer.client.close()
-    if task is not None:
-        await asyncio.wait({task})
+    await end(producer)
