@@ -26,7 +26,7 @@ class Line(NamedTuple):
 async def json_lines(given: BinaryIO | None = None) -> AsyncIterator[list[Line]]:
     """What has come so far, in portions, as soon as it is there. After an error the next line goes on.
 
-    Where the first line is no JSON of its own, the whole input is one document.
+    Where the first line is the beginning of a JSON value, the whole input is one document.
     """
     source = sys.stdin.buffer if given is None else given
     number, rest, first = 0, b"", True
@@ -34,7 +34,7 @@ async def json_lines(given: BinaryIO | None = None) -> AsyncIterator[list[Line]]
         *lines, rest = (rest + chunk).split(b"\n")
         if first and lines:
             first = False
-            if lines[0].strip() and _parsed(1, lines[0]).error:
+            if _is_open(lines[0]):
                 yield _document(b"\n".join([*lines, rest]) + await asyncio.to_thread(source.read, LONGEST))
                 return
         yield [_parsed(number + i, line) for i, line in enumerate(lines, 1) if line.strip()]
@@ -63,6 +63,17 @@ def _parsed(number: int, text: bytes) -> Line:
         return Line(number, error=EncodeError("nested too deeply"))
     except ValueError as error:
         return Line(number, error=EncodeError("it is not JSON", why=str(error)))
+
+
+def _is_open(text: bytes) -> bool:
+    """It begins a JSON value, and ends within it."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return text[:1] in (b"{", b"[") and error.pos >= len(error.doc.rstrip())
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def _document(text: bytes) -> list[Line]:
