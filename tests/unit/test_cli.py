@@ -198,6 +198,10 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert done.stderr == "error[BL0002]: No such command 'nope'.\n  fix:   See `busline --help`.\n"
 
 
+def test_a_misspelt_command_names_the_one_that_was_meant() -> None:
+    assert "No such command 'reed'. Did you mean read?" in busline("reed").stderr
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     code = (
         "import busline.cli.main as m, click\n"

@@ -105,7 +105,9 @@ async def _purge(output: Output, service: Service, to: str | None, mode: tuple[b
         letters = [x async for x in read_letters(engine, service, begins) if x.record.offset < before[x.partition]]
         output.note(f"dead letters of {service} that would be gone for good: {len(letters)}")
         if letters and not dry_run:
-            await _confirm(yes)
+            if not yes and not await _confirmed():
+                output.note("nothing was purged")
+                return Exit.FAILED
             if not isinstance(engine, Admin):
                 raise TransportError(f"{type(engine).__name__} cannot delete records")
             await engine.purge(service.dead_letters, before)
@@ -114,13 +116,10 @@ async def _purge(output: Output, service: Service, to: str | None, mode: tuple[b
     return Exit.PENDING if dry_run and letters else Exit.OK
 
 
-async def _confirm(yes: bool) -> None:
-    if yes:
-        return
+async def _confirmed() -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError("nobody is there to ask", fix="Say --yes.")
-    if not await asyncio.to_thread(click.confirm, "Purge them?", err=True):
-        raise click.Abort
+    return await asyncio.to_thread(click.confirm, "Purge them?", err=True)
 
 
 def _place(text: str) -> tuple[int, int]:

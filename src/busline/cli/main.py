@@ -5,6 +5,7 @@ A command's module is imported when it is run, so that `busline --help` and shel
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import signal
@@ -40,6 +41,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
+            if near:
+                raise click.UsageError(f"No such command '{cmd_name}'. Did you mean {near[0]}?", ctx)
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         found: click.Command = getattr(importlib.import_module(module), name)
