@@ -178,15 +178,16 @@ class GroupConsumer(LogConsumer):
 
     async def _beat(self) -> None:
         """Never cancelled: a beat whose answer nobody waits for would leave a member that only time removes."""
+        failing = False
         try:
             while await self._due():
                 try:
                     await self._member.tick()
-                    self._trouble = None
+                    self._trouble, failing = None, False
                 except BuslineError as error:
-                    if self._trouble is None:
+                    if not failing:  # once, not at every try
                         logger.warning("group %s: a tick failed: %s", self._group, error)
-                    self._trouble = error
+                    self._trouble, failing = error, True
                 self._wake.set()
         finally:
             self._wake.set()
@@ -227,7 +228,8 @@ class GroupConsumer(LogConsumer):
         if self._beating and self._beating.done() and not self._closing:
             self._beating.result()
         if self._trouble and not self._member.valid:
-            raise self._trouble
+            trouble, self._trouble = self._trouble, None  # the next receive waits for the next tick
+            raise trouble
 
     def _removed(self, tp: TopicPartition, position: int, first: int) -> None:
         count = first - position
