@@ -36,7 +36,22 @@ _HOMES = {
     "State": "busline.contract.event",
 }
 __version__ = "0.1.0"
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = [
+    "Batch",
+    "Bus",
+    "BuslineError",
+    "Concurrency",
+    "DeadLetter",
+    "Deleted",
+    "Delivery",
+    "Event",
+    "Position",
+    "Publisher",
+    "Reject",
+    "Retry",
+    "Security",
+    "State",
+]
 
 
 def __getattr__(name: str) -> object:

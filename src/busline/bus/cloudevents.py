@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from busline.errors import ConfigurationError
 from busline.names import ContractName, Service
@@ -83,7 +83,7 @@ def checked_headers(headers: UserHeaders | None) -> Headers:
     if not headers:
         return ()
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return tuple(_pair(name, value) for name, value in pairs)
+    return tuple(_pair(name, value) for name, value in cast(Iterable[tuple[str, str | bytes]], pairs))
 
 
 def _pair(name: str, value: str | bytes) -> tuple[str, bytes]:

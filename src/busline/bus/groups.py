@@ -107,7 +107,7 @@ class GroupMaker:
     async def _runner(self, name: str | None, members: Sequence[Subscribed]) -> GroupRunner:
         session = self._session
         group = Group.of(session.service, name)
-        starts = {self._contract(s).topic: self._start(s) for s in members}
+        starts: dict[str, Start] = {self._contract(s).topic: self._start(s) for s in members}
         reads = [(self._contract(s), s.model, self._declared_version(s)) for s in members]
         spec = GroupSpec(
             group=group,
