@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+import time
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from busline.bus.delivery import Delivery
-from busline.bus.options import Batch, Concurrency, Retry
-from busline.record import Positions, StoredRecord
-from busline.transport.base import Received, Start, Transport
+from busline.bus.batching import Batches
+from busline.bus.dead_letter import DeadLetters
+from busline.bus.handlers import Shape
+from busline.bus.health import STALLED, GroupHealth, Progress, State
+from busline.bus.lanes import Handle, Lanes
+from busline.bus.options import Concurrency
+from busline.bus.positions import begin
+from busline.bus.route import Route
+from busline.bus.settling import Settling
+from busline.bus.watchdog import LoopWatch, TimeLimits, handler_codes, watch
+from busline.errors import BuslineError, Fenced, TransportClosed
+from busline.record import Position, Positions, TopicPartition
+from busline.transport.base import (
+    Consumer,
+    Groups,
+    Item,
+    Lease,
+    Received,
+    Revoked,
+    Seekable,
+    Start,
+    Transport,
+    Unreadable,
+)
 
-Decode = Callable[[StoredRecord], Any]
-Middleware = Callable[[Callable[[Delivery[Any]], Awaitable[None]]], Callable[[Delivery[Any]], Awaitable[None]]]
+logger = logging.getLogger("busline.bus")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """What becomes of one topic's records in one group."""
-
-    contract: str
-    topic: str
-    decode: Decode
-    handler: Any
-    version: int | None = None
-    retry: Retry = field(default_factory=Retry)
-    timeout: float | None = None
-    batch: Batch = field(default_factory=Batch)
-    middleware: tuple[Middleware, ...] = ()
-    refresh: Callable[[], Awaitable[None]] | None = None
+STOP_WITHIN = 30.0
+LOOK_EVERY = 0.02
+"""Seconds between two looks of `caught_up`; other members' positions are asked for ten times more rarely."""
+RETRY_AFTER = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSpec:
+    """start: for a group without a position, one for all topics or by topic; note: rides on every commit. until: offsets at which the run ends by
+    itself; what lies at or after them is not handled."""
+
     group: str
     routes: tuple[Route, ...]
     start: Start | Mapping[str, Start] = "earliest"
@@ -43,34 +56,253 @@ class GroupSpec:
 
 
 class GroupRunner:
-    def __init__(self, transport: Transport, spec: GroupSpec, dead_letters: Any) -> None:
-        self._transport, self._spec = transport, spec
+    """`run` once; `stop`, `caught_up` and `health` from any task of the loop."""
+
+    def __init__(self, transport: Transport, spec: GroupSpec, dead_letters: DeadLetters) -> None:
+        self._transport, self._spec, self._dead_letters = transport, spec, dead_letters
         self._routes = {route.topic: route for route in spec.routes}
+        self._handles: dict[Lease, Handle] = {}
+        self._settling = Settling(spec.group, self._routes, dead_letters)
+        self._committed: dict[Lease, int] = {}
+        self._giving_back: dict[Lease, asyncio.Task[None]] = {}
+        self._committing = asyncio.Lock()
+        self._progress = Progress()
+        self._state: State = "starting"
+        self._reason: str | None = None
         self._stopping = asyncio.Event()
-        self._consumer: Any = None
+        self._ended = asyncio.Event()
+        self._within = STOP_WITHIN
+        self._consumer: Consumer
+        self._lanes: Lanes
+        self._batches: Batches
 
     async def run(self) -> None:
-        start = self._spec.start if not isinstance(self._spec.start, Mapping) else "earliest"
-        self._consumer = await self._transport.consume(
-            list(self._routes), self._spec.group, start=start, note=self._spec.note
-        )
+        """Returns when stopped (or `until` is reached). Raises what it cannot go on from: DeadLetterFailed,
+        NotAuthorized, AuthenticationFailed, UnknownTopic, StorageFailed. It winds down in order in any case."""
         try:
-            while not self._stopping.is_set():
-                for item in await self._consumer.receive():
-                    if isinstance(item, Received):
-                        route = self._routes[item.lease.topic]
-                        for record in item.records:
-                            await route.handler.function(route.decode(record))
-                        await self._consumer.commit({item.lease: item.records[-1].offset + 1})
-                    else:
-                        await self._consumer.release(item.lease)
+            await self._join()
+            await self._run()
+        except BaseException as error:
+            self._state, self._reason = "failed", f"{type(error).__name__}: {error}"
+            raise
+        else:
+            self._state = "stopped"
         finally:
-            await self._consumer.aclose()
+            self._ended.set()
 
-    async def stop(self, within: float) -> None:
+    async def _join(self) -> None:
+        spec = self._spec
+        self._lanes = Lanes(self._settling, keys=spec.concurrency.keys, window=spec.concurrency.window)
+        self._batches = Batches(self._lanes)
+        start = await begin(self._transport, spec.group, spec.start, spec.note)
+        self._consumer = await self._transport.consume(list(self._routes), spec.group, start=start, note=spec.note)
+
+    async def _run(self) -> None:
+        limits = TimeLimits(self._lanes, self._routes)
+        duties: list[Coroutine[Any, Any, Any]] = [
+            self._receive(),
+            self._commit_now_and_then(),
+            watch(limits, LoopWatch(handler_codes(self._spec.routes)), self._look),
+            self._stopping.wait(),
+        ]
+        if self._spec.until is not None:
+            duties.append(self.caught_up(self._spec.until))
+        tasks = [asyncio.ensure_future(duty) for duty in duties]
+        self._state = "running"
+        within = 0.0
+        try:
+            done, _ = await asyncio.wait([*tasks, self._lanes.fatal], return_when=asyncio.FIRST_COMPLETED)
+            within = self._within
+            for task in done:
+                task.result()
+        finally:
+            self._state = "stopping"
+            await self._wind_down(tasks, within)
+
+    async def _receive(self) -> None:
+        while True:
+            await self._lanes.room()
+            try:
+                items = await self._consumer.receive()
+            except BuslineError as error:
+                if not error.retryable:
+                    raise
+                logger.warning("group %s: %s; trying again", self._spec.group, error)
+                self._reason = str(error)
+                await asyncio.sleep(RETRY_AFTER)
+                continue
+            self._reason = None
+            for item in items:
+                await self._take(item)
+
+    async def _take(self, item: Item) -> None:
+        if isinstance(item, Revoked):
+            self._revoke(item)
+        elif isinstance(item, Received):
+            self._feed(item)
+        else:
+            await self._unreadable(item)
+
+    def _feed(self, run: Received) -> None:
+        lease, records = run
+        if self._spec.until is not None:
+            end = self._spec.until.get(TopicPartition(lease.topic, lease.partition), 0)
+            records = [record for record in records if record.offset < end]
+            if not records:
+                return
+        handle = self._handles.get(lease)
+        route = self._routes[lease.topic]
+        if handle is None:
+            handle = self._handles[lease] = route.bind(lease)
+        if route.handler.shape is Shape.BATCH:
+            self._batches.feed(lease, records, handle, route.batch)
+        else:
+            self._lanes.feed(lease, records, handle)
+
+    async def _unreadable(self, hole: Unreadable) -> None:
+        logger.error("group %s: %s from %d to before %d: %s", self._spec.group, *hole)
+        self._batches.flush(hole.lease)
+        position = Position(hole.lease.topic, hole.lease.partition, hole.first)
+        await self._settling.unreadable(position, f"offsets {hole.first} up to before {hole.next}: {hole.why}")
+
+    def _revoke(self, revoked: Revoked) -> None:
+        if revoked.lease not in self._giving_back or revoked.deadline == 0:
+            task = asyncio.create_task(self._give_back(revoked), name="busline give back")
+            self._giving_back[revoked.lease] = task
+            task.add_done_callback(lambda _: self._giving_back.pop(revoked.lease, None))
+
+    async def _give_back(self, revoked: Revoked) -> None:
+        """Within the deadline: finish what is in hand, commit, release."""
+        lease, deadline = revoked
+        self._batches.drop(lease)
+        await self._lanes.revoke(lease, min(deadline * 0.7, self._spec.concurrency.stop_within))
+        try:
+            if deadline > 0:
+                await self._commit([lease])
+            await self._consumer.release(lease)
+        except BuslineError as error:
+            logger.warning("group %s: giving %s back: %s", self._spec.group, lease, error)
+        finally:
+            self._forget(lease)
+
+    def _forget(self, lease: Lease) -> None:
+        self._lanes.forget(lease)
+        self._committed.pop(lease, None)
+        self._handles.pop(lease, None)
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(self._spec.concurrency.commit_every)
+            try:
+                await self._commit()
+            except BuslineError as error:
+                if not error.retryable:
+                    raise
+                logger.warning("group %s: commit: %s; trying again", self._spec.group, error)
+
+    async def _commit(self, leases: list[Lease] | None = None) -> None:
+        """Low-water marks that moved since the last commit."""
+        async with self._committing:
+            low = self._lanes.low_water()
+            chosen = low if leases is None else [lease for lease in leases if lease in low]
+            moved = {lease: low[lease] for lease in chosen if self._committed.get(lease, -1) < low[lease]}
+            if not moved:
+                return
+            gone: set[object] = set()
+            try:
+                await self._consumer.commit(moved)
+            except Fenced as error:
+                gone = set(error.leases)
+                logger.warning("group %s: %s; their events come again elsewhere", self._spec.group, error)
+            self._committed.update({lease: offset for lease, offset in moved.items() if lease not in gone})
+        for lease in gone:
+            if isinstance(lease, Lease):
+                self._revoke(Revoked(lease, 0))
+
+    async def stop(self, within: float = STOP_WITHIN) -> None:
+        """Stop fetching, finish or give back what is in hand, commit what finished, leave. within: seconds."""
+        self._within = within
         self._stopping.set()
-        if self._consumer:
+        await self._ended.wait()
+
+    async def _wind_down(self, tasks: Sequence[asyncio.Future[Any]], within: float) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._batches.clear()
+        await self._lanes.drain(within * 0.8)
+        try:
+            async with asyncio.timeout(max(1.0, within * 0.2)):
+                await self._commit()
+                if self._giving_back:
+                    await asyncio.wait(self._giving_back.values())
+        except (BuslineError, TimeoutError) as error:
+            if not isinstance(error, TransportClosed):
+                logger.warning("group %s: last commit: %r; what it covered comes again", self._spec.group, error)
+        finally:
+            for task in list(self._giving_back.values()):
+                task.cancel()
+            await self._lanes.aclose()
             await self._consumer.aclose()
 
     async def caught_up(self, ends: Positions) -> None:
-        raise NotImplementedError
+        """Wait until all before these offsets is finished (handled or dead-lettered) by this group, by whichever
+        member, and committed for what is ours. Raises SubscriptionError's kind that ended the run, if it ends."""
+        asked, wanted = 0.0, {tp: end for tp, end in ends.items() if tp.topic in self._routes}
+        elsewhere: dict[TopicPartition, int] = {}
+        while True:
+            if self._ended.is_set():
+                raise TransportClosed(f"group {self._spec.group} ended before it had caught up", why=self._reason)
+            if self._state != "starting":
+                if time.monotonic() - asked > LOOK_EVERY * 10:
+                    elsewhere, asked = await self._known_done(wanted), time.monotonic()
+                here = {TopicPartition(lease.topic, lease.partition): at for lease, at in self._low_water().items()}
+                if all(max(here.get(tp, 0), elsewhere.get(tp, 0)) >= end for tp, end in wanted.items()):
+                    await self._commit()
+                    return
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _low_water(self) -> dict[Lease, int]:
+        return self._lanes.low_water()
+
+    async def _known_done(self, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """What the engine says is done: committed by any member, or removed before anyone could read it."""
+        done: dict[TopicPartition, int] = {}
+        if isinstance(self._transport, Groups):
+            for (topic, partition), committed in (await self._transport.committed(self._spec.group)).items():
+                done[TopicPartition(topic, partition)] = committed.next
+        if isinstance(self._transport, Seekable):
+            for topic in {tp.topic for tp in wanted}:
+                for partition, bounds in (await self._transport.bounds(topic)).items():
+                    tp = TopicPartition(topic, partition)
+                    done[tp] = max(done.get(tp, 0), bounds.first)
+        return done
+
+    def _look(self) -> None:
+        slots = self._lanes.in_hand
+        now = ([(id(slot.item), slot.attempt) for slot in slots], self._lanes.taken, self._lanes.waiting)
+        self._progress.look(now, busy=bool(slots) or self._lanes.waiting > 0)
+
+    @property
+    def health(self) -> GroupHealth:
+        running = self._state == "running"
+        lanes = self._lanes if self._state in ("running", "stopping") else None
+        limit = max([STALLED, *(2 * (route.timeout or 0) for route in self._spec.routes)])
+        stalled = self._progress.stalled if lanes and (lanes.in_hand or lanes.waiting) else 0.0
+        failing = self._dead_letters.failing
+        reason = self._reason or (failing and f"dead letters fail: {failing}")
+        if stalled > limit:
+            reason = f"no progress for {stalled:.0f} s"
+        return GroupHealth(
+            group=self._spec.group,
+            state=self._state,
+            alive=self._state != "failed" and not failing and stalled <= limit,
+            ready=running and not failing and self._reason is None,
+            reason=reason or None,
+            partitions=tuple(f"{lease.topic}[{lease.partition}]" for lease in lanes.leases) if lanes else (),
+            in_hand=len(lanes.in_hand) if lanes else 0,
+            waiting=lanes.waiting if lanes else 0,
+            retried=self._settling.retried,
+            dead_lettered=self._settling.dead_lettered,
+            stalled=round(stalled, 3),
+        )

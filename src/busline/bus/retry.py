@@ -1,0 +1,34 @@
+"""Again or never: which failures a second call may mend, and how long to wait before it."""
+
+from __future__ import annotations
+
+import random
+
+from busline.bus.options import Retry
+from busline.errors import CodecError, ContractError, Reject
+
+HOPELESS = (Reject, CodecError, ContractError)
+"""The same event against the same code gives these again."""
+
+
+class Undecodable(Exception):
+    """The record is not an event of its contract; `__cause__` says why."""
+
+
+def is_permanent(error: Exception, retry: Retry) -> bool:
+    """Whether a second call cannot help."""
+    if isinstance(error, (*HOPELESS, Undecodable, *retry.permanent)):
+        return True
+    return retry.retry_on is not None and not isinstance(error, retry.retry_on)
+
+
+def pause_after(attempt: int, retry: Retry, draw: random.Random | None = None) -> float:
+    """Seconds to wait after the failed call number `attempt` (from 1): exponential, bounded, jittered by half.
+
+    Half of the pause is kept, so that a retry is never at once; see "Exponential Backoff And Jitter" (AWS, 2015), where
+    this is "equal jitter".
+    """
+    pause: float = min(retry.maximum, retry.initial * 2.0 ** min(attempt - 1, 60))
+    if not retry.jitter:
+        return pause
+    return pause / 2 * (1 + (draw or random).random())
