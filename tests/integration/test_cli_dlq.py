@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from busline.bus.contract_log import SPEC, write
+from busline.bus.dead_letter import DeadLetters, Why
 from busline.cli.main import run
 from busline.codec.codec import Codec
 from busline.codec.framing import single_object_prefix
@@ -18,7 +19,7 @@ from busline.contract.entries import entries
 from busline.contract.model import Contract, Version
 from busline.contract.schema import parse
 from busline.names import ContractName
-from busline.record import Record
+from busline.record import Position, Record, StoredRecord
 from busline.transport.base import TopicSpec
 from busline.transport.resolve import resolve
 
@@ -35,9 +36,13 @@ async def fill(url: str) -> None:
     order = Contract(name=ContractName("shop.order"), key=("id",), versions=(Version(number=1, schema=SCHEMA),))
     await write(engine, dict(entries([order])))
     prefix, encode = single_object_prefix(SCHEMA.fingerprint), Codec(SCHEMA).encode
-    said = (("ce_type", b"shop.order"), ("ce_id", b"e-1"), ("busline-why", b"ValueError: no"))
-    good = [Record(TOPIC, b"o1", prefix + encode({"id": f"o{n}"}), said) for n in range(2)]
-    await engine.publish([*good, Record(TOPIC, b"\xff", b"junk", (("busline-why", b"bad \x1b[2J"),))])
+    letters = DeadLetters(engine, TOPIC)
+    why = Why(contract="shop.order", group="shop/billing", error="ValueError", reason="ValueError: no", calls=5)
+    for n in range(2):
+        value, headers = prefix + encode({"id": f"o{n}"}), (("ce_type", b"shop.order"), ("ce_id", b"e-1"))
+        source, record = Position("shop.order", 3, n), StoredRecord(n, 0, b"o1", value, headers)
+        await letters.write(source, record, why, asyncio.sleep)
+    await engine.publish([Record(TOPIC, b"\xff", b"junk", (("busline_dlq_reason", b"bad \x1b[2J"),))])
     await engine.aclose()
 
 
@@ -63,13 +68,13 @@ def objects(text: str) -> list[dict[str, Any]]:
 def test_the_list_says_where_what_and_why(busline: Busline) -> None:
     done = busline("list", "shop/billing")
     head, first, *_ = done.stdout.splitlines()
-    assert head.split() == ["PLACE", "TIME", "CONTRACT", "ID", "WHY"]
+    assert head.split() == ["PLACE", "TIME", "CONTRACT", "SOURCE", "ATTEMPT", "WHY"]
     assert first.split()[0] == "0:0"
-    assert "shop.order" in first
+    assert "shop.order 3:0" in first
     assert first.endswith("ValueError: no")
     assert "\x1b[2J" not in done.stdout
     found = objects(busline("list", "shop/billing", "--json").stdout)
-    assert [(row["place"], row["contract"], row["about"]["why"]) for row in found[:2]] == [
+    assert [(row["place"], row["contract"], row["about"]["reason"]) for row in found[:2]] == [
         ("0:0", "shop.order", "ValueError: no"),
         ("0:1", "shop.order", "ValueError: no"),
     ]

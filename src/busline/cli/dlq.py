@@ -42,14 +42,15 @@ async def _list(output: Output, service: Service, limit: int | None, where: Wher
         for letter in shown:
             output.result(letter.summary())
     elif shown:
-        click.echo(columns([("PLACE", "TIME", "CONTRACT", "ID", "WHY"), *map(_row, shown)]))
+        click.echo(columns([("PLACE", "TIME", "CONTRACT", "SOURCE", "ATTEMPT", "WHY"), *map(_row, shown)]))
     output.note(f"dead letters of {service}: {len(found)}")
 
 
 def _row(letter: Letter) -> tuple[str, ...]:
-    why = letter.about.get("why") or letter.about.get("error") or to_json(letter.about)
+    about = letter.about
     when = letter.when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return tuple(map(clean, (letter.place, when, letter.contract, letter.headers.get("ce_id", ""), _first(why))))
+    why = _first(about.get("reason") or about.get("error") or to_json(letter.headers))
+    return tuple(map(clean, (letter.place, when, letter.contract, letter.source, about.get("attempt", "-"), why)))
 
 
 def _first(text: str) -> str:

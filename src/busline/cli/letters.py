@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from busline.bus.contract_log import ContractLog
+from busline.bus.dead_letter import PREFIX
 from busline.bus.decoding import Decoder
 from busline.codec.json_form import to_json as plain
 from busline.errors import BuslineError, ConfigurationError, UnknownTopic
@@ -15,13 +16,13 @@ from busline.names import ContractName, Service
 from busline.record import StoredRecord, TopicPartition
 from busline.transport.base import Bounds, Received, Seekable, Transport
 
-MARK: Final = "busline"
-"""What the names of headers begin with that were added when the event became a dead letter."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """One dead letter. about: what was said of it when it was given up, by header name without the mark."""
+    """One record of a dead letter topic; also one that is no letter is shown.
+
+    about: what the service said of it when it gave it up (reason, error, calls, attempt, its source), as text.
+    """
 
     partition: int
     record: StoredRecord
@@ -36,23 +37,27 @@ class Letter:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {name: value.decode("utf-8", "replace") for name, value in self.record.headers}
+        """The event's own."""
+        return {name: _text(value) for name, value in self.record.headers if not name.startswith(PREFIX)}
 
     @property
     def about(self) -> dict[str, str]:
-        return {
-            name.removeprefix(MARK).lstrip("-_."): value
-            for name, value in self.headers.items()
-            if name.startswith(MARK)
-        }
+        ours = ((name.removeprefix(PREFIX), value) for name, value in self.record.headers if name.startswith(PREFIX))
+        return {name: _text(value) for name, value in ours}
 
     @property
     def contract(self) -> str:
-        return self.headers.get("ce_type", "")
+        return self.about.get("contract") or self.headers.get("ce_type", "")
+
+    @property
+    def source(self) -> str:
+        """Where the event is, or was, in its own topic."""
+        about = self.about
+        return f"{about.get('topic', '?')} {about.get('partition', '?')}:{about.get('offset', '?')}"
 
     def summary(self) -> dict[str, object]:
         shown = {"place": self.place, "log_time": self.when, "contract": self.contract}
-        return {**shown, "id": self.headers.get("ce_id"), "key": _text(self.record.key), "about": self.about}
+        return {**shown, "id": self.headers.get("ce_id"), "key": _text(self.record.key or b""), "about": self.about}
 
     def whole(self, log: ContractLog) -> dict[str, object]:
         """With all headers and the event; where it cannot be decoded, why, and its bytes in hexadecimal."""
@@ -69,8 +74,8 @@ def _decoded(letter: Letter, log: ContractLog) -> tuple[Any, str | None]:
         return None, str(error)
 
 
-def _text(data: bytes | None) -> str | None:
-    return None if data is None else data.decode("utf-8", "replace")
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 async def letter_bounds(engine: Transport, service: Service) -> dict[int, Bounds]:
