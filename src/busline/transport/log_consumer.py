@@ -240,7 +240,8 @@ class GroupConsumer(LogConsumer):
     async def commit(self, positions: Mapping[Lease, int]) -> None:
         self._check_open()
         writes = [self._member.commit(lease, position) for lease, position in positions.items()]
-        results = await asyncio.gather(*writes, return_exceptions=True)
+        # a commit whose answer nobody took would cost the lease: it goes on when its caller is cancelled
+        results = await asyncio.shield(asyncio.gather(*writes, return_exceptions=True))
         gone = [lease for lease, result in zip(positions, results, strict=True) if isinstance(result, Fenced)]
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, Fenced):

@@ -62,6 +62,7 @@ class LogTransport:
     ) -> GroupConsumer:
         self._check_running()
         parts = await self._partitions(topics)
+        self._check_open()
         consumer = GroupConsumer(self._log, group, start=start, note=note, max_records=max_records, ttl=self._ttl)
         self._remember(consumer)
         await consumer.join(parts)
@@ -96,6 +97,7 @@ class LogTransport:
                 raise unknown_topic(f"{tp.topic}[{tp.partition}]")
             if offset < (first := bounds[tp.topic][tp.partition].first):
                 raise retention_gap(tp, offset, first)
+        self._check_open()
         reader = LogReader(self._log, positions, max_records)
         self._remember(reader)
         return reader

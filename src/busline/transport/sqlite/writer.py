@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import apsw
 
-from busline.errors import BuslineError, NotPublished, PublishUnknown
+from busline.errors import BuslineError, NotPublished, PublishUnknown, TransportClosed
 from busline.record import Record
 from busline.transport.base import Outcome
 from busline.transport.partitioner import Partitioner
@@ -96,7 +96,7 @@ class Writer:
         self._choose = Partitioner()
         self._cleaner = Cleaner()
         self._pages = 0
-        self._stopping = self._failing = False
+        self._stopping = self._failing = self._closed = False
         self._lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             with self._locked():
@@ -134,11 +134,14 @@ class Writer:
         return self._put(_Job(work, 1))
 
     def _put(self, job: _Job[T]) -> asyncio.Future[T]:
+        if self._closed:
+            raise TransportClosed(f"the log in {self._path} is closed")
         self._queue.put(job)
         return job.future
 
     def close(self) -> None:
         """Finish what waits. Blocks; called in a thread."""
+        self._closed = True
         self._queue.put(None)
         self._thread.join()
         self._connection.set_wal_hook(None)
