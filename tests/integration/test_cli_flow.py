@@ -126,6 +126,14 @@ def test_check_says_what_is_stale_and_writes_nothing(hello: Path, busline: Busli
     assert {"about": "demo.hello", "mark": "+", "what": "version 2"} in changes
 
 
+def test_a_second_service_that_only_hears_is_not_declared_a_publisher(hello: Path, busline: Busline) -> None:
+    source = (hello / "hello.py").read_text()
+    (hello / "greeter.py").write_text(source)
+    declared = objects(busline("declare", "greeter:bus", "--service", "demo/greeter", "--json").stdout)[0]
+    assert (declared["publishes"], declared["subscribes"]) == ([], ["demo.hello"])
+    assert busline("declare", "greeter:bus", "--service", "demo/greeter", "--check").returncode == 0
+
+
 def test_what_is_published_is_read(hello: Path, busline: Busline) -> None:
     published = busline("publish", "demo.hello", "--json", given='{"name": "ann"}\n{"name": "bob"}\n')
     assert published.returncode == 0

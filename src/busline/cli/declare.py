@@ -19,7 +19,7 @@ from busline.contract.declaration import declare as declared_files
 from busline.contract.event import Event
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, ContractStale
-from busline.names import Service
+from busline.names import ContractName, Service
 
 _LOCAL_URL = "sqlite:///.busline/local.db"
 
@@ -36,7 +36,8 @@ def declare(output: Output, app: str, check: bool, service: str | None, workspac
     """Write the service file, and new contracts and versions of its team, from the code.
 
     Subscriptions come from the bus; published are the models of the service's own team, unless the service file has
-    them as subscriptions only. Files that people write (contract.yaml, `start`, `accepts`) stay as they are.
+    them as subscriptions only, or, before there is a file, another service of the team publishes them. What people
+    write (contract.yaml, `start`, `accepts`) stays as it is.
     """
     bus = load_bus(app)
     folder = find_workspace(workspace, bus.settings)
@@ -55,7 +56,7 @@ def declare(output: Output, app: str, check: bool, service: str | None, workspac
         )
     if not check:
         write_files(folder, {path: files[path] for path in changed})
-    _show(output, declared, folder, changed, existing)
+    _show(output, declared, folder, changed)
     if not check:
         Workspace.load(folder)
         output.note(f"next: busline apply --env {LOCAL}" if changed else "everything is as the code says")
@@ -95,14 +96,22 @@ def _new_team(service: Service) -> dict[str, str]:
 
 def _declared(bus: Bus, app: str, given: str | None, workspace: Workspace | None) -> Declared:
     subscribed = list(dict.fromkeys(subscription.model for subscription in bus.subscriptions))
-    models = list(_models())
-    service = _service(bus, app, given, [*models, *subscribed])
-    before = workspace.services.get(service) if workspace else None
-    only_subscribed = {
-        s.contract for s in (before.subscribes if before else ()) if before and not before.publication(s.contract)
-    }
-    own = [m for m in models if m.__busline__.name.team == service.team and m.__busline__.name not in only_subscribed]
+    models = list(dict.fromkeys([*_models(), *subscribed]))
+    service = _service(bus, app, given, models)
+    heard = _only_heard(service, {model.__busline__.name for model in subscribed}, workspace)
+    own = [m for m in models if m.__busline__.name.team == service.team and m.__busline__.name not in heard]
     return Declared(service=service, publishes=own, subscribes=subscribed)
+
+
+def _only_heard(service: Service, subscribed: set[ContractName], workspace: Workspace | None) -> set[ContractName]:
+    """Contracts of the team that the service subscribes to and does not publish: as its file says; where it has none
+    yet, those that another service of the team publishes already."""
+    services = workspace.services if workspace else {}
+    file = services.get(service)
+    if file is not None:
+        return {s.contract for s in file.subscribes if not file.publication(s.contract)}
+    published = {p.contract for other in services.values() for p in other.publishes}
+    return subscribed & published
 
 
 def _service(bus: Bus, app: str, given: str | None, models: list[type[Event]]) -> Service:
@@ -131,6 +140,16 @@ def _texts(folder: Path, *paths: str) -> dict[str, str]:
     return {path: file.read_text(encoding="utf-8") for path, file in files.items() if file.is_file()}
 
 
-def _show(output: Output, declared: Declared, folder: Path, changed: list[str], existing: Mapping[str, str]) -> None:
+def _show(output: Output, declared: Declared, folder: Path, changed: list[str]) -> None:
     written = [str(folder / path) for path in changed]
-    output.result({"service": declared.service, "written": written}, "\n".join(f"wrote {path}" for path in written))
+    publishes = [model.__busline__.name for model in declared.publishes]
+    subscribes = [model.__busline__.name for model in declared.subscribes]
+    output.note(f"{declared.service} publishes {_listed(publishes)}; subscribes to {_listed(subscribes)}")
+    output.result(
+        {"service": declared.service, "publishes": publishes, "subscribes": subscribes, "written": written},
+        "\n".join(f"wrote {path}" for path in written),
+    )
+
+
+def _listed(names: list[ContractName]) -> str:
+    return ", ".join(names) or "nothing"
