@@ -21,7 +21,7 @@ from typing import Any, Final, Self, TypeVar, Unpack, overload
 from busline.bus import running
 from busline.bus.cloudevents import UserHeaders, checked_headers, checked_id, checked_time, trace_headers
 from busline.bus.groups import Extras, Subscribed, check_single, subscribed
-from busline.bus.life import Life
+from busline.bus.life import Health, Life
 from busline.bus.options import Retry
 from busline.bus.outlets import Outlets
 from busline.bus.publishing import Publisher, positions, within
@@ -237,6 +237,12 @@ class Bus:
         """What a subscription could not go on from, if one could not."""
         life = self._life
         return life.failed.result() if life is not None and life.failed.done() else None
+
+    def health(self) -> Health:
+        """Liveness from progress, readiness from assignment; a bus that is not started is alive and not ready."""
+        if self._life is None:
+            return Health(alive=True, ready=False, reason="the bus is not started")
+        return self._life.health()
 
     async def wait_failed(self) -> BaseException:
         """Until a subscription cannot go on: the reason."""

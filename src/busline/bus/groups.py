@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 from busline.bus.dead_letter import DeadLetters
 from busline.bus.decoding import Decoder
@@ -83,13 +84,21 @@ def check_single(new: Subscribed, others: Iterable[Subscribed]) -> None:
             )
 
 
+class Made(NamedTuple):
+    """A group that is ready to run, and the topics that it reads."""
+
+    runner: GroupRunner
+    topics: frozenset[str]
+
+
 class GroupMaker:
-    """Makes the runners of one session."""
+    """Makes the groups of one session."""
 
     def __init__(self, session: Session, subscriptions: Sequence[Subscribed]) -> None:
         self._session, self._subscriptions = session, subscriptions
+        self._now = dt.datetime.now(dt.UTC)
 
-    async def runners(self) -> list[GroupRunner]:
+    async def groups(self) -> list[Made]:
         """Raises ContractUnknown, ContractMismatch, AccessDenied for what cannot be subscribed to."""
         for subscription in self._subscriptions:
             self._check(subscription)
@@ -97,32 +106,33 @@ class GroupMaker:
             contracts = [self._session.contract(s.contract) for s in self._subscriptions]
             await self._session.embedded.dead_letters(self._session.service, contracts)
         names = dict.fromkeys(subscription.name for subscription in self._subscriptions)
-        return [await self._runner(name, [s for s in self._subscriptions if s.name == name]) for name in names]
+        return [await self._group(name, [s for s in self._subscriptions if s.name == name]) for name in names]
 
     def _check(self, subscription: Subscribed) -> None:
         contract = self._session.contract(subscription.contract)
         self._session.allow(Action.SUBSCRIBE, contract)
         check_reads(subscription.model, contract)
 
-    async def _runner(self, name: str | None, members: Sequence[Subscribed]) -> GroupRunner:
+    async def _group(self, name: str | None, members: Sequence[Subscribed]) -> Made:
         session = self._session
         group = Group.of(session.service, name)
-        starts: dict[str, Start] = {self._contract(s).topic: self._start(s) for s in members}
+        start = _one([self._start(s) for s in members], group) or "earliest"
         reads = [(self._contract(s), s.model, self._declared_version(s)) for s in members]
+        concurrency = _one([s.extras["concurrency"] for s in members if "concurrency" in s.extras], group)
+        letters = _one([s.extras["dead_letter"] for s in members if "dead_letter" in s.extras], group)
         spec = GroupSpec(
             group=group,
             routes=tuple(self._route(s) for s in members),
-            start=starts,
+            start=start,
             note=reader_note(reads, session.release),
-            concurrency=_one([s.extras["concurrency"] for s in members if "concurrency" in s.extras], group)
-            or Concurrency(),
+            concurrency=concurrency or Concurrency(),
         )
-        await self._announce(group, starts)
-        letters = _one([s.extras["dead_letter"] for s in members if "dead_letter" in s.extras], group)
+        topics = frozenset(route.topic for route in spec.routes)
+        await self._announce(group, topics, start)
         dead_letters = DeadLetters(
             session.transport, session.service.dead_letters, release=session.release, options=letters
         )
-        return GroupRunner(session.transport, spec, dead_letters)
+        return Made(GroupRunner(session.transport, spec, dead_letters), topics)
 
     def _contract(self, subscription: Subscribed) -> Contract:
         return self._session.contract(subscription.contract)
@@ -150,18 +160,18 @@ class GroupMaker:
 
     def _start(self, subscription: Subscribed) -> Start:
         if subscription.start is not None:
-            return parse_start(subscription.start)
+            return parse_start(subscription.start, now=self._now)
         declared = self._session.log.catalog.service(self._session.service)
         found = declared.subscription(subscription.contract) if declared else None
-        return parse_start(found.start if found else "earliest")
+        return parse_start(found.start if found else "earliest", now=self._now)
 
-    async def _announce(self, group: str, starts: dict[str, Start]) -> None:
+    async def _announce(self, group: str, topics: Iterable[str], start: Start) -> None:
         """A group's first start says how many events come first: a surprise of millions is seen in time."""
         engine = self._session.transport
         if not isinstance(engine, Groups) or not isinstance(engine, Seekable):
             return
         known = {topic for topic, _ in await engine.committed(group)}
-        for topic, start in starts.items():
+        for topic in sorted(topics):
             if topic not in known:
                 count = await _ahead(engine, topic, start)
                 _log.info("%s begins %s at %s: %s events come first", group, topic, start, f"{count:,}")

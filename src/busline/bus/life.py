@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from busline.bus.groups import GroupMaker, Subscribed
+from busline.bus.groups import GroupMaker, Made, Subscribed
+from busline.bus.health import GroupHealth
 from busline.bus.outlets import Outlets
 from busline.bus.session import Session
 from busline.bus.subscribing import GroupRunner
@@ -19,6 +21,21 @@ LONELY_AFTER: Final = 5.0
 """Seconds after which a memory:// that nobody publishes to is worth a word."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """alive: false means that only a restart helps. ready: every group takes part. reason: of what is not well."""
+
+    alive: bool
+    ready: bool
+    reason: str | None = None
+    groups: tuple[GroupHealth, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Ready for json.dumps."""
+        groups = [group.to_json() for group in self.groups]
+        return {"alive": self.alive, "ready": self.ready, "reason": self.reason, "groups": groups}
+
+
 class Life:
     """`failed` is done as soon as a subscription cannot go on; the other ones do go on until `end`."""
 
@@ -26,7 +43,7 @@ class Life:
         self.session = session
         self.outlets = Outlets(session)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self.runners: list[GroupRunner] = []
+        self.groups: list[Made] = []
         self._subscriptions = subscriptions
         self._tasks: list[asyncio.Task[None]] = []
         self._lonely: asyncio.Task[None] | None = None
@@ -35,8 +52,8 @@ class Life:
     async def begin(self) -> None:
         """Raises what keeps the bus from starting: the engine, a contract, a model, access."""
         await self.session.open([subscription.model for subscription in self._subscriptions])
-        self.runners = await GroupMaker(self.session, self._subscriptions).runners()
-        self._tasks = [asyncio.create_task(self._run(runner)) for runner in self.runners]
+        self.groups = await GroupMaker(self.session, self._subscriptions).groups()
+        self._tasks = [asyncio.create_task(self._run(runner)) for runner, _ in self.groups]
         if self.session.url.startswith("memory:") and self._subscriptions:
             self._lonely = asyncio.create_task(self._say_when_lonely())
 
@@ -57,10 +74,23 @@ class Life:
                 self.session.url,
             )
 
+    def health(self) -> Health:
+        groups = tuple(runner.health for runner, _ in self.groups)
+        failure = str(self.failed.result()) if self.failed.done() else None
+        reasons = [failure, *(f"{group.group}: {group.reason}" for group in groups if group.reason)]
+        return Health(
+            alive=failure is None and all(group.alive for group in groups),
+            ready=failure is None and all(group.ready for group in groups),
+            reason=next((reason for reason in reasons if reason), None),
+            groups=groups,
+        )
+
     async def caught_up(self) -> None:
         """Until everything that is in the log now is handled or dead-lettered. Raises what a subscription failed by."""
         ends = await self._ends()
-        waiting: asyncio.Future[Any] = asyncio.gather(*(runner.caught_up(ends) for runner in self.runners))
+        waiting: asyncio.Future[Any] = asyncio.gather(
+            *(runner.caught_up(_of(topics, ends)) for runner, topics in self.groups)
+        )
         futures: tuple[asyncio.Future[Any], ...] = (waiting, self.failed)
         try:
             await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +122,7 @@ class Life:
         if self._lonely is not None:
             self._lonely.cancel()
             await asyncio.gather(self._lonely, return_exceptions=True)
-        stops = (runner.stop(max(0.0, deadline - loop.time())) for runner in self.runners)
+        stops = (runner.stop(max(0.0, deadline - loop.time())) for runner, _ in self.groups)
         try:
             for outcome in await asyncio.gather(*stops, return_exceptions=True):
                 if isinstance(outcome, Exception):
@@ -101,3 +131,7 @@ class Life:
         finally:
             self.failed.cancel()
             await self.session.aclose(max(0.0, deadline - loop.time()))
+
+
+def _of(topics: frozenset[str], ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    return {partition: end for partition, end in ends.items() if partition.topic in topics}
