@@ -77,14 +77,17 @@ def batch(*values: bytes, offset: int, compression: int = 0, header: bytes = b"h
     return bytes(built)
 
 
-def run(*batches: bytes) -> Run:
-    one = Run(AT, MemoryRecords(b"".join(batches)), None, 0, None, None, True, 1)
-    one.begin()
-    return one
+def read(*batches: bytes, room: int = decoding.RUN_BYTES) -> list[StoredRecord | Hole]:
+    run = Run(AT, MemoryRecords(b"".join(batches)), None, 0, None, None, True, 1)
+    run.begin()
+    items: list[StoredRecord | Hole] = []
+    while not run.ended:
+        items += run.take(1000, room)[0]
+    return items
 
 
 def test_records_are_made_as_ours() -> None:
-    assert list(run(batch(b"a", b"b", offset=5))) == [
+    assert read(batch(b"a", b"b", offset=5)) == [
         StoredRecord(5, 1000, b"k", b"a", (("h", b"h"),)),
         StoredRecord(6, 1000, b"k", b"b", (("h", b"h"),)),
     ]
@@ -92,7 +95,7 @@ def test_records_are_made_as_ours() -> None:
 
 def test_a_bomb_is_a_hole_and_its_neighbours_are_read() -> None:
     bomb = batch(bytes(BOUND), b"x", offset=1, compression=4)
-    items = list(run(batch(b"a", offset=0), bomb, batch(b"b", offset=3)))
+    items = read(batch(b"a", offset=0), bomb, batch(b"b", offset=3))
     assert [one.value if isinstance(one, StoredRecord) else (one.first, one.next) for one in items] == [
         b"a",
         (1, 3),
@@ -105,6 +108,26 @@ def test_a_bomb_is_a_hole_and_its_neighbours_are_read() -> None:
 def test_a_damaged_batch_is_a_hole_and_never_comes_again() -> None:
     damaged = bytearray(batch(b"xx", b"yy", b"zz", offset=1))
     damaged[-4] ^= 0xFF  # so its checksum fails
-    items = list(run(batch(b"a", offset=0), bytes(damaged), batch(b"b", offset=4)))
+    items = read(batch(b"a", offset=0), bytes(damaged), batch(b"b", offset=4))
     assert [type(one) for one in items] == [StoredRecord, Hole, StoredRecord]
     assert (items[1].first, items[1].next) == (1, 4)
+
+
+def test_a_look_ends_where_the_room_is_used_up() -> None:
+    run = Run(AT, MemoryRecords(batch(*[bytes(1000)] * 50, offset=0, compression=4)), None, 0, None, None, True, 1)
+    run.begin()
+    first, room = run.take(1000, 10_000)
+    assert 9 <= len(first) <= 10
+    assert room <= 0
+    rest, _ = run.take(1000, decoding.RUN_BYTES)
+    assert [item.offset for item in [*first, *rest] if isinstance(item, StoredRecord)] == list(range(50))
+
+
+def test_a_null_header_reads_as_empty() -> None:
+    builder = DefaultRecordBatchBuilder(
+        2, 0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0, batch_size=1000
+    )
+    builder.append(0, 1, b"k", b"v", [("a", None), ("b", b"1")])
+    (record,) = read(bytes(builder.build()))
+    assert isinstance(record, StoredRecord)
+    assert record.headers == (("a", b""), ("b", b"1"))

@@ -30,7 +30,7 @@ class _Token(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is not ty
         super().__init__()
         self._security = security
 
-    async def token(self) -> str:
+    async def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         return await asyncio.to_thread(self._security.read_secret)
 
 
@@ -44,7 +44,12 @@ class Connection:
     @property
     def name(self) -> str:
         """For error messages."""
-        return f"kafka://{','.join(self.servers)}"
+        return f"kafka://{self.bootstrap}"
+
+    @property
+    def bootstrap(self) -> str:
+        """For aiokafka's clients."""
+        return ",".join(self.servers)
 
     @property
     def protocol(self) -> str:
@@ -122,7 +127,8 @@ class Connection:
                 if isinstance(last, AuthenticationFailed):
                     return last
             else:
-                await conn.close()
+                closed: Any = conn.close()
+                await closed
                 return None
         return last
 

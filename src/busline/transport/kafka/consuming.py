@@ -162,7 +162,8 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
 
     def __init__(self, connection: Connection, client: Any, limit: int, *, start: Start, note: str) -> None:
         super().__init__(connection, client, limit)
-        self._start, self._note = start, note
+        self._start: Start = start
+        self._note = note
         self._epoch = 0
         self._released = asyncio.Event()
 
@@ -200,7 +201,7 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
         if not self._held:
             self._released.set()
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """aiokafka rejoins when this returns."""
         self._buffer.clear()
         self._room.set()
@@ -217,7 +218,7 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
         async with self._client._coordinator._commit_lock:
             pass  # a commit of the old generation must not be sent with the new one
 
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
             positions = await self._positions(assigned)
             await self._write(positions)

@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -27,10 +26,13 @@ BOUND = 64 * 1024 * 1024
 """Bytes that one batch may unpack to."""
 RUN_BYTES = 8 * 1024 * 1024
 """Bytes of keys, values and headers after which one look at the fetched records ends."""
+MAX_RECORDS = 1000
 _FIRST_GUESS = 8
 _BROKEN = (kafka.CorruptRecordException, kafka.UnsupportedCodecError, cramjam.DecompressionError, zlib.error,
            struct.error, ValueError, MemoryError, AssertionError, IndexError, EOFError, OSError)  # fmt: skip
-_bounded: ContextVar[bool] = ContextVar("busline_kafka_bounded", default=False)
+_sizes: ContextVar[list[int] | None] = ContextVar("busline_kafka_sizes", default=None)
+"""Where our unpacking notes how much it made; None: unpack as aiokafka does."""
+_new = tuple.__new__  # a NamedTuple's own constructor costs twice as much, for each record
 
 
 class TooLarge(ValueError):
@@ -96,7 +98,7 @@ def zstd(data: Any) -> bytes:
 
 
 def _install() -> None:
-    """aiokafka's compiled modules look these functions up by name: ours act within `_bound`, else theirs do."""
+    """aiokafka's compiled modules look these functions up by name: ours act for a `_BoundedBatch`, else theirs do."""
     for module in (default_records, legacy_records):
         for name, ours in (("gzip", gzip), ("snappy", snappy), ("lz4", lz4), ("zstd", zstd)):
             if (theirs := getattr(module, f"{name}_decode", None)) is not None:
@@ -104,19 +106,18 @@ def _install() -> None:
 
 
 def _switch(ours: Any, theirs: Any) -> Any:
-    return lambda data: ours(data) if _bounded.get() else theirs(data)
+    def unpack(data: Any) -> Any:
+        sizes = _sizes.get()
+        if sizes is None:
+            return theirs(data)
+        out = ours(data)
+        sizes.append(len(out))
+        return out
+
+    return unpack
 
 
 _install()
-
-
-@contextmanager
-def _bound() -> Iterator[None]:
-    token = _bounded.set(True)
-    try:
-        yield
-    finally:
-        _bounded.reset(token)
 
 
 class _BoundedBatch:
@@ -124,13 +125,19 @@ class _BoundedBatch:
 
     def __init__(self, batch: Any) -> None:
         self._batch = batch
+        self.unpacked = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        with _bound():
+        sizes: list[int] = []
+        token = _sizes.set(sizes)
+        try:
             return iter(self._batch)
+        finally:
+            _sizes.reset(token)
+            self.unpacked = sum(sizes)
 
     def __next__(self) -> Any:
         return next(self._batch)
@@ -153,20 +160,38 @@ class _Batches:
 
 
 class Run(PartitionRecords):  # type: ignore[misc]  # aiokafka is not typed
-    """The records of one partition that one fetch brought. An iterator of StoredRecord and Hole."""
+    """The records of one partition that one fetch brought."""
 
     _records: Any
+    _records_iterator: Any
     next_fetch_offset: int
 
     def begin(self) -> None:
+        self.ended = False
         self._records = _Batches(self._records)
         self._records_iterator = self._unpack_records()
 
-    def __next__(self) -> StoredRecord | Hole:
+    def take(self, limit: int, room: int) -> tuple[list[StoredRecord | Hole], int]:
+        """At most `limit` records, of about `room` bytes; and the room that is left. A Hole is always the last item.
+
+        `ended` says that there is nothing more. Sizes matter only where a batch unpacks to more than the room.
+        """
+        out: list[StoredRecord | Hole] = []
+        batches = self._records
         try:
-            return next(self._records_iterator)  # type: ignore[no-any-return]
+            for record in self._records_iterator:
+                out.append(record)
+                if batches.at_hand.unpacked > room:
+                    room -= _size(record)
+                    if room <= 0:
+                        break
+                if len(out) >= limit:
+                    break
+            else:
+                self.ended = True
         except _BROKEN as error:
-            return self._skip(error)
+            out.append(self._skip(error))
+        return out, room
 
     def _skip(self, error: Exception) -> Hole:
         batch = self._records.at_hand
@@ -176,11 +201,13 @@ class Run(PartitionRecords):  # type: ignore[misc]  # aiokafka is not typed
         self._records_iterator = self._unpack_records()
         return Hole(first, self.next_fetch_offset, str(error) or type(error).__name__)
 
-    def _consumer_record(self, tp: Any, record: Any) -> StoredRecord:
+    def _consumer_record(self, tp: Any, record: Any) -> StoredRecord:  # pyright: ignore[reportIncompatibleMethodOverride]
         headers = record.headers
-        if headers:
-            headers = tuple(headers) if all(value is not None for _, value in headers) else _without_null(headers)
-        return StoredRecord(record.offset, record.timestamp, record.key, record.value, headers or ())
+        for header in headers:
+            if header[1] is None:
+                headers = _without_null(headers)
+                break
+        return _new(StoredRecord, (record.offset, record.timestamp, record.key, record.value, tuple(headers)))
 
 
 def _without_null(headers: Any) -> tuple[tuple[str, bytes], ...]:
@@ -194,30 +221,21 @@ class Fetched(OrderedDict[Any, Any]):
 
     def __setitem__(self, partition: Any, result: Any) -> None:
         if type(result) is FetchResult:
-            run = result._partition_records
+            run: Any = result._partition_records
             run.__class__ = Run
             run.begin()
-            result.getall = lambda max_records=None: self.take(result, max_records)
+            result.getall = lambda max_records=None: self._take(result, max_records)
         super().__setitem__(partition, result)
 
-    def take(self, result: Any, limit: int | None) -> list[StoredRecord | Hole]:
-        """FetchResult.getall, ended by `room` too, and by a Hole: one is always the last item."""
-        if not result.check_assignment(result._topic_partition) or not result.has_more() or self.room <= 0:
+    def _take(self, result: Any, limit: int | None) -> list[StoredRecord | Hole]:
+        """In place of FetchResult.getall."""
+        if self.room <= 0 or not result.check_assignment(result._topic_partition) or not result.has_more():
             return []
-        out: list[StoredRecord | Hole] = []
-        room = self.room
-        for item in result._partition_records:
-            out.append(item)
-            if type(item) is not Hole:
-                room -= _size(item)
-                if room > 0 and (limit is None or len(out) < limit):
-                    continue
-            result._update_position()
-            break
-        else:
-            result._update_position()
+        run: Run = result._partition_records
+        out, self.room = run.take(limit or MAX_RECORDS, self.room)
+        result._update_position()
+        if run.ended:
             result._partition_records = None
-        self.room = room
         return out
 
 

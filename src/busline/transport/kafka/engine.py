@@ -66,7 +66,7 @@ class KafkaTransport:
         """A started AIOKafkaConsumer that sees committed records only."""
         options |= await self._connection.options()
         client = AIOKafkaConsumer(
-            bootstrap_servers=self._connection.servers,
+            bootstrap_servers=self._connection.bootstrap,
             group_id=group,
             enable_auto_commit=False,
             isolation_level="read_committed",

@@ -50,7 +50,7 @@ class Producer:
         """Raises AuthenticationFailed, NotAuthorized (no right to write anywhere), Unreachable, ConfigurationError."""
         options = await connection.options()
         producer = AIOKafkaProducer(
-            bootstrap_servers=connection.servers, acks="all", enable_idempotence=True, linger_ms=0, **options
+            bootstrap_servers=connection.bootstrap, acks="all", enable_idempotence=True, linger_ms=0, **options
         )
         self = cls(producer)
         try:

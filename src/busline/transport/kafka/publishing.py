@@ -239,6 +239,9 @@ class Publisher:
             going = {*self._tasks, *(task for task in (self._replacing, self._probing) if task is not None)}
             if going:
                 await asyncio.wait(going)
+            if self._producer is not None:  # a replacement that was under way
+                await self._producer.close()
+                self._producer = None
 
 
 async def _outcome(record: Record, ticket: Ticket) -> Outcome:

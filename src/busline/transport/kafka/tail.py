@@ -16,7 +16,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from busline.transport.kafka.decoding import Hole, Run
+from busline.transport.kafka.decoding import MAX_RECORDS, RUN_BYTES, Hole, Run
 
 READ_COMMITTED = 1
 MAX_BYTES = 1024 * 1024
@@ -68,8 +68,10 @@ def _end_of(at: TopicPartition, fetched: bytes, aborted: Any, end: int) -> tuple
     run = Run(at, records, aborted, 0, None, None, True, READ_COMMITTED)
     run.begin()
     last: int | None = None
-    for item in run:
-        last = item.next if isinstance(item, Hole) else item.offset + 1
+    while not run.ended:
+        items, _ = run.take(MAX_RECORDS, RUN_BYTES)
+        if items:
+            last = items[-1].next if isinstance(items[-1], Hole) else items[-1].offset + 1
     if last is not None:
         return min(last, end), True
     return int(_BASE_OFFSET.unpack_from(fetched)[0]), False

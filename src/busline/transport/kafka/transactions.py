@@ -27,7 +27,7 @@ LATEST = -1
 async def publish_atomically(connection: Connection, records: Sequence[Record], transaction: str) -> list[Position]:
     """See transport.base.Transactional."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=connection.servers,
+        bootstrap_servers=connection.bootstrap,
         transactional_id=transaction,
         acks="all",
         max_batch_size=BATCH_BYTES,
