@@ -128,8 +128,11 @@ class Session:
             await self.transport.aclose()
 
 
-def make_session(settings: Settings, security: object | None, origin: str) -> Session:
-    """Without IO but for reading the workspace. origin: the program's name, for a service that has none.
+def make_session(
+    settings: Settings, security: object | None, origin: str, transport: Transport | None = None
+) -> Session:
+    """Without IO but for reading the workspace. origin: the program's name, for a service that has none. transport:
+    an engine that was made already, of the kind that the URL names.
 
     Raises ConfigurationError, WorkspaceInvalid, UnknownTransport, MissingExtra.
     """
@@ -140,7 +143,8 @@ def make_session(settings: Settings, security: object | None, origin: str) -> Se
     path = settings.get("workspace")
     workspace = Workspace.load(Path(path)) if path is not None and is_embedded(url) else None
     service = _service(settings, origin, free=is_embedded(url) and workspace is None)
-    return Session(settings, resolve(url, security=security), service, workspace)
+    engine = transport if transport is not None else resolve(url, security=security)
+    return Session(settings, engine, service, workspace)
 
 
 def is_embedded(url: str) -> bool:
