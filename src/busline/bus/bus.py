@@ -26,13 +26,14 @@ from busline.bus.options import Retry
 from busline.bus.outlets import Outlets
 from busline.bus.publishing import Publisher, positions, within
 from busline.bus.reading import From, Reading
-from busline.bus.session import make_session
+from busline.bus.session import Session, make_session
 from busline.bus.settings import Settings
 from busline.bus.starts import Moment, parse_start
 from busline.contract.event import Deleted, Event
 from busline.errors import ConfigurationError, TransportClosed
 from busline.names import NAME_LENGTH, ContractName
 from busline.record import Headers, Position, Record
+from busline.transport.base import Transport
 from busline.transport.security import Security
 
 _log = logging.getLogger("busline.bus")
@@ -201,15 +202,22 @@ class Bus:
 
     async def start(self) -> None:
         """Connect, learn and check the contracts, start the subscriptions; or raise why not, with nothing left open."""
+        await self.begin(self.settings, self.subscriptions)
+
+    async def begin(
+        self, settings: Settings, subscriptions: Sequence[Subscribed], transport: Transport | None = None
+    ) -> Session:
+        """As `start`, with settings, subscriptions and an engine that may differ from the bus's own: for tests."""
         if self._life is not None:
             raise ConfigurationError("the bus is started already", fix="Start it once: run, lifespan or async with.")
-        session = make_session(self.settings, self._security, self._origin)
-        self._life = life = Life(session, self.subscriptions)
+        session = make_session(settings, self._security, self._origin, transport)
+        self._life = life = Life(session, subscriptions)
         try:
             await life.begin()
         except BaseException:
             await self.aclose()
             raise
+        return session
 
     async def aclose(self) -> None:
         """End in order, within STOP_WITHIN seconds: finish or give back what is in hand, commit, leave. Idempotent."""
