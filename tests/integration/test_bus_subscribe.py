@@ -1,7 +1,9 @@
 """What is published is handled: at least once, in order per key, or dead-lettered; and a bus ends in order."""
 
 import asyncio
+import gc
 import logging
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from busline import Bus, Concurrency, Deleted, Delivery, Event, Reject, Retry, State
+from busline.bus import life
 from busline.errors import HandlerInvalid, PublishError, StorageFailed, TransportClosed
 from busline.record import Record, StoredRecord, TopicPartition
 from busline.transport.base import Received
@@ -405,3 +408,81 @@ async def test_a_start_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
         await broken.start()
     with pytest.raises(TransportClosed):
         await broken.publish(Placed(user="a", n=1))
+
+
+async def test_two_starts_for_one_group_are_refused(make: Callable[..., Bus]) -> None:
+    bus = make()
+
+    @bus.subscribe(Placed, start="latest")
+    async def first(event: Placed) -> None: ...
+
+    @bus.subscribe(Invoiced, start="earliest")
+    async def second(event: Invoiced) -> None: ...
+
+    with pytest.raises(HandlerInvalid):
+        await bus.start()
+
+
+async def test_health_is_green_while_it_runs_and_red_when_a_subscription_cannot_go_on(make: Callable[..., Bus]) -> None:
+    bus = make()
+
+    @bus.subscribe(Placed)
+    async def handle(event: Placed) -> None: ...
+
+    assert (bus.health().alive, bus.health().ready) == (True, False)
+    async with bus:
+        await bus.publish(Placed(user="a", n=1))
+        await bus.caught_up(30)
+        health = bus.health()
+        assert (health.alive, health.ready, health.reason) == (True, True, None)
+        assert [group.group for group in health.groups] == ["billing/invoicing"]
+        assert health.to_json()["alive"] is True
+        bus._running().failed.set_result(StorageFailed("the disk is full"))
+        assert not bus.health().alive and "disk is full" in str(bus.health().reason)
+        with pytest.raises(StorageFailed):
+            await bus.__aexit__(None, None, None)
+
+
+async def test_a_memory_bus_that_hears_nothing_says_that_it_is_one_process(
+    unique: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "LONELY_AFTER", 0.0)
+    bus = Bus(f"memory://{unique}")
+
+    @bus.subscribe(Placed)
+    async def handle(event: Placed) -> None: ...
+
+    async with bus:
+        lonely = bus._running()._lonely
+        assert lonely is not None
+        await asyncio.wait_for(lonely, 30)
+    assert "one process" in caplog.text
+
+
+async def test_memory_stays_flat_while_events_flow(tmp_path: Path) -> None:
+    bus, count = Bus(f"sqlite:///{tmp_path}/bus.db"), 0
+
+    @bus.subscribe(Placed)
+    async def handle(event: Placed) -> None:
+        nonlocal count
+        count += 1
+
+    async def flow(events: int) -> None:
+        async with bus.publisher(Placed) as stream:
+            for n in range(events):
+                await stream.send(Placed(user=f"u{n % 100}", n=n))
+        await bus.caught_up(60)
+
+    async with bus:
+        await flow(4_000)
+        tracemalloc.start()
+        await flow(2_000)
+        gc.collect()
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(3):
+            await flow(2_000)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert count == 12_000
+    assert after - before < 200_000, "bytes kept for 6,000 events"

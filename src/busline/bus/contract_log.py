@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from busline.contract.entries import Catalog
-from busline.errors import BuslineError, ConfigurationError
+from busline.errors import BuslineError, ConfigurationError, StorageFailed
 from busline.names import CONTRACT_LOG
 from busline.record import Position, Record, TopicPartition
-from busline.transport.base import Admin, Received, Seekable, TopicSpec, Transactional, Transport
+from busline.transport.base import Admin, Received, Seekable, TopicSpec, Transactional, Transport, Unreadable
 
 _log = logging.getLogger("busline.contract_log")
 SPEC: Final = TopicSpec(name=CONTRACT_LOG, partitions=1, compacted=True, retention=None, max_record=8_388_608)
@@ -54,7 +54,7 @@ class ContractLog:
     async def read(self) -> list[Entry]:
         """To the end as it is now, asked once; the records that were new, in order.
 
-        Raises UnknownTopic where nothing was ever applied, NotAuthorized, Unreachable.
+        Raises UnknownTopic where nothing was ever applied, NotAuthorized, Unreachable, StorageFailed.
         """
         async with self._reading:
             first, end = (await self._engine.bounds(CONTRACT_LOG))[0]
@@ -78,11 +78,12 @@ class ContractLog:
         reader = await self._engine.read({PARTITION: begin})
         try:
             while begin < end:
-                runs = [run for run in await reader.receive() if isinstance(run, Received)]
-                for record in (record for run in runs for record in run.records):
-                    begin = record.offset + 1
-                    if record.key is not None:
-                        new.append(Entry(record.offset, record.key, record.value))
+                for item in await reader.receive():
+                    if isinstance(item, Unreadable):
+                        raise StorageFailed(f"the contract log cannot be read at {item.first}", why=item.why)
+                    if isinstance(item, Received):
+                        new += [Entry(r.offset, r.key, r.value) for r in item.records if r.key is not None]
+                        begin = item.records[-1].offset + 1
         finally:
             await reader.aclose()
         return new

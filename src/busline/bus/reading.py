@@ -15,13 +15,14 @@ from busline.bus.session import Session
 from busline.bus.starts import Moment, parse_end, parse_start
 from busline.contract.event import Event
 from busline.contract.model import Action, Contract, Kind
-from busline.errors import BuslineError, RetentionGap, UnknownSchema
+from busline.errors import BuslineError, DecodeError, RetentionGap, UnknownSchema
 from busline.names import ContractName, Group
 from busline.record import StoredRecord, TopicPartition
-from busline.transport.base import Bounds, Groups, Received, Seekable
+from busline.transport.base import Bounds, Groups, Received, Seekable, Unreadable
 
 _log = logging.getLogger("busline.reading")
 READ_GROUP: Final = "~read"
+_PASS: Final = "Read on behind them: start={partition: offset}."
 E = TypeVar("E")
 From = Moment | Mapping[int, int]
 """A start as subscriptions write it, or offsets by partition (those that are left out are not read)."""
@@ -94,6 +95,9 @@ class Reading(Generic[E]):
         try:
             while left:
                 for run in await consumer.receive():
+                    if isinstance(run, Unreadable):
+                        where = f"{topic}[{run.lease.partition}]@{run.first}"
+                        raise DecodeError("records cannot be read", where=where, why=run.why, fix=_PASS)
                     if isinstance(run, Received):
                         for record in _within(run, left):
                             yield run.lease.partition, record
