@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import kafka.errors
-from kafka import TopicPartition as KafkaPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
+from kafka.structs import TopicPartition as KafkaPartition
 
 from busline.errors import BuslineError, Fenced, TransportError
 from busline.record import Positions, TopicPartition
@@ -38,7 +38,7 @@ class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python is no
         super().__init__()
         self._security = security
 
-    def token(self) -> str:
+    def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._security.read_secret()
 
 
@@ -60,6 +60,8 @@ class KafkaAdmin:
     def _in_thread(self, work: Callable[[Any], T]) -> T:
         security = self._connection.security
         options: dict[str, Any] = {
+            "bootstrap_servers": self._connection.servers,
+            "bootstrap_timeout_ms": 10_000,
             "security_protocol": self._connection.protocol,
             "ssl_context": security.ssl_context(),
             "sasl_mechanism": security.sasl_mechanism,
@@ -68,7 +70,7 @@ class KafkaAdmin:
             options["sasl_oauth_token_provider"] = _Token(security)
         elif security.user is not None:
             options |= {"sasl_plain_username": security.user, "sasl_plain_password": security.read_secret()}
-        client = KafkaAdminClient(bootstrap_servers=self._connection.servers, bootstrap_timeout_ms=10_000, **options)
+        client = KafkaAdminClient(**options)
         try:
             return work(client)
         finally:

@@ -27,7 +27,8 @@ BOUND = 64 * 1024 * 1024
 RUN_BYTES = 8 * 1024 * 1024
 """Bytes of keys, values and headers after which one look at the fetched records ends."""
 MAX_RECORDS = 1000
-_FIRST_GUESS = 8
+_FIRST_GUESS = 300_000
+_SMALL = 2_000
 _BROKEN = (kafka.CorruptRecordException, kafka.UnsupportedCodecError, cramjam.DecompressionError, zlib.error,
            struct.error, ValueError, MemoryError, AssertionError, IndexError, EOFError, OSError)  # fmt: skip
 _sizes: ContextVar[list[int] | None] = ContextVar("busline_kafka_sizes", default=None)
@@ -52,7 +53,7 @@ class Hole(NamedTuple):
 
 def _unpack(into: Any, data: Any) -> bytes:
     """Unpack by `into(data, buffer)`, which raises when the buffer is too small; a larger one is tried up to BOUND."""
-    size = min(BOUND, max(65_536, len(data) * _FIRST_GUESS))
+    size = min(BOUND, max(_FIRST_GUESS if len(data) > _SMALL else _FIRST_GUESS // 8, len(data) * 8))
     while True:
         buffer = bytearray(size)
         try:
