@@ -78,6 +78,7 @@ async def test_several_events_give_a_list_of_positions(make: Callable[..., Bus])
     async with make() as bus:
         found = await bus.publish(*(order(1) for _ in range(3)))
         assert [position.offset for position in found] == [0, 1, 2]
+        assert await bus.publish() == []
 
 
 async def test_a_narrower_model_and_no_model_read_the_same_events(make: Callable[..., Bus]) -> None:

@@ -148,6 +148,8 @@ class Bus:
         ContractUnknown, ContractMismatch before anything is written.
         """
         life = self._running()
+        if not events:
+            return []
         extra = (checked_headers(headers) if headers else ()) + trace_headers()
         if id is None and time is None:
             records = await life.outlets.records(events, extra)

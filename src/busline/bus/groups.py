@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypedDict, TypeVar
 
@@ -116,23 +116,22 @@ class GroupMaker:
     async def _group(self, name: str | None, members: Sequence[Subscribed]) -> Made:
         session = self._session
         group = Group.of(session.service, name)
-        start = _one([self._start(s) for s in members], group) or "earliest"
+        starts: dict[str, Start] = {self._contract(s).topic: self._start(s) for s in members}
         reads = [(self._contract(s), s.model, self._declared_version(s)) for s in members]
         concurrency = _one([s.extras["concurrency"] for s in members if "concurrency" in s.extras], group)
         letters = _one([s.extras["dead_letter"] for s in members if "dead_letter" in s.extras], group)
         spec = GroupSpec(
             group=group,
             routes=tuple(self._route(s) for s in members),
-            start=start,
+            start=starts,
             note=reader_note(reads, session.release),
             concurrency=concurrency or Concurrency(),
         )
-        topics = frozenset(route.topic for route in spec.routes)
-        await self._announce(group, topics, start)
+        await self._announce(group, starts)
         dead_letters = DeadLetters(
             session.transport, session.service.dead_letters, release=session.release, options=letters
         )
-        return Made(GroupRunner(session.transport, spec, dead_letters), topics)
+        return Made(GroupRunner(session.transport, spec, dead_letters), frozenset(starts))
 
     def _contract(self, subscription: Subscribed) -> Contract:
         return self._session.contract(subscription.contract)
@@ -165,13 +164,13 @@ class GroupMaker:
         found = declared.subscription(subscription.contract) if declared else None
         return parse_start(found.start if found else "earliest", now=self._now)
 
-    async def _announce(self, group: str, topics: Iterable[str], start: Start) -> None:
+    async def _announce(self, group: str, starts: Mapping[str, Start]) -> None:
         """A group's first start says how many events come first: a surprise of millions is seen in time."""
         engine = self._session.transport
         if not isinstance(engine, Groups) or not isinstance(engine, Seekable):
             return
         known = {topic for topic, _ in await engine.committed(group)}
-        for topic in sorted(topics):
+        for topic, start in starts.items():
             if topic not in known:
                 count = await _ahead(engine, topic, start)
                 _log.info("%s begins %s at %s: %s events come first", group, topic, start, f"{count:,}")
