@@ -121,6 +121,7 @@ class TestBus:
         Raises what a handler raised at last, but for Reject; an ExceptionGroup for several. Raises ContractUnknown,
         ContractMismatch, EncodeError for what its publisher could not write.
         """
+        self._check_loop()
         records = [await self._record(event) for event in events]
         self._given |= set(positions(await self._started.outbox.send(records)))
         await self._handled()
@@ -144,12 +145,14 @@ class TestBus:
     def _started(self) -> Session:
         if self._session is None:
             raise ConfigurationError("testbus is not started", fix="Use it inside `async with TestBus(bus)`.")
+        return self._session
+
+    def _check_loop(self) -> None:
         if self._loop is not asyncio.get_running_loop():
             raise ConfigurationError(
                 "testbus lives in another event loop than this test",
                 fix="Give tests and fixtures one loop scope: asyncio_default_fixture_loop_scope, …_test_loop_scope.",
             )
-        return self._session
 
     def _own(self, model: type[Event]) -> list[Any]:
         name = model.__busline__.name
@@ -197,6 +200,14 @@ class TestBus:
         return outlet.record(Completing(type(event), contract, version).value(event))
 
     def _publisher(self, contract: Contract) -> Service:
+        """A service of the owner that declares to publish it, else one that might."""
+        log = self._started.log
+        for key in log.records:
+            kind, _, name = key.decode().partition("/")
+            if kind == "service" and name.startswith(f"{contract.owner}/"):
+                declared = log.catalog.service(Service(name))
+                if declared is not None and declared.publication(contract.name):
+                    return declared.name
         return Service(f"{contract.owner}/publisher")
 
     async def _handled(self) -> None:
