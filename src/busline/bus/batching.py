@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from busline.bus.lanes import Handle, Lanes
+from busline.bus.lanes import Lanes
 from busline.bus.options import Batch
 from busline.bus.route import Chunk
+from busline.bus.slot import Handle
 from busline.record import StoredRecord
 from busline.transport.base import Lease
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from busline.bus.slot import Abandoned, Busy, Chain, Handle, Interrupted, Share, Slot
 from busline.errors import HandlerTimeout
 from busline.transport.base import Lease
 
@@ -33,118 +34,16 @@ class Item(Protocol):
     def key(self) -> bytes | None: ...
 
 
-Handle = Callable[[Any, int], Awaitable[Any]]
-"""(item, attempt), attempt from 1."""
-Failed = Callable[["Slot", Exception], Awaitable[bool]]
+Failed = Callable[[Slot, Exception], Awaitable[bool]]
 """What becomes of an item whose handler raised. True: call it again. False: it is finished. It may raise: that is
 fatal, and the item stays unfinished."""
-Chain = deque[tuple["_Share", Any]]
-Busy = dict[bytes, Chain | None]
-
-
-class Abandoned(Exception):
-    """The item was given back: neither finished nor failed."""
-
-
-class Interrupted(Exception):
-    """A handler raised CancelledError although nobody here cancelled it."""
-
-
-class _Share:
-    """One lease's part of the lanes. busy is common to all leases of the partition, so that a new lease of it waits for
-    what an old one has still in hand."""
-
-    __slots__ = ("busy", "handle", "lease", "next", "stuck")
-
-    def __init__(self, lease: Lease, handle: Handle, busy: Busy) -> None:
-        self.lease, self.handle, self.busy = lease, handle, busy
-        self.next = 0
-        self.stuck: int | None = None
 
 
 class _Run:
     __slots__ = ("at", "items", "share")
 
-    def __init__(self, share: _Share, items: Sequence[Any]) -> None:
+    def __init__(self, share: Share, items: Sequence[Any]) -> None:
         self.share, self.items, self.at = share, items, 0
-
-
-class Slot:
-    """What one worker has in hand. `signal` is the only thing looked at after every handler call."""
-
-    __slots__ = (
-        "attempt",
-        "done",
-        "dropped",
-        "expired",
-        "item",
-        "killed",
-        "pausing",
-        "settling",
-        "share",
-        "signal",
-        "task",
-    )
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[None]
-        self.share: _Share | None = None
-        self.item: Any = None
-        self.attempt = 1
-        self.done: asyncio.Future[None] | None = None
-        self.pausing: asyncio.Future[None] | None = None
-        self.signal = self.settling = self.dropped = self.killed = False
-        self.expired: float | None = None
-
-    @property
-    def lease(self) -> Lease:
-        assert self.share is not None
-        return self.share.lease
-
-    async def pause(self, seconds: float) -> None:
-        """Wait between two calls. Raises Abandoned at once when the item is to be given back."""
-        loop = asyncio.get_running_loop()
-        self.pausing = loop.create_future()
-        timer = loop.call_later(seconds, self._resume)
-        try:
-            if not self.dropped:
-                await self.pausing
-        finally:
-            timer.cancel()
-            self.pausing = None
-        if self.dropped:
-            raise Abandoned
-
-    def _resume(self) -> None:
-        if self.pausing and not self.pausing.done():
-            self.pausing.set_result(None)
-
-    def drop(self) -> asyncio.Future[None]:
-        """Let the handler finish but do not call it again. The future is done when nothing is in hand any more."""
-        self.dropped = self.signal = True
-        self._resume()
-        if self.done is None:
-            self.done = asyncio.get_running_loop().create_future()
-        return self.done
-
-    def kill(self) -> None:
-        """Cancel the handler; its item is abandoned."""
-        self.killed = self.signal = True
-        self.task.cancel()
-
-    def expire(self, limit: float) -> None:
-        """Cancel the handler alone: a retryable failure."""
-        self.expired, self.signal = limit, True
-        self.task.cancel()
-
-    def clear(self) -> None:
-        """After an item with a signal: the worker is whole again."""
-        while self.task.cancelling():
-            self.task.uncancel()
-        if self.done and not self.done.done():
-            self.done.set_result(None)
-        self.done, self.expired = None, None
-        self.signal = self.dropped = self.killed = False
 
 
 class Lanes:
@@ -154,7 +53,7 @@ class Lanes:
     def __init__(self, failed: Failed, *, keys: int = 64, window: int = 4096) -> None:
         self._failed, self._keys, self._window = failed, keys, window
         self._runs: deque[_Run] = deque()
-        self._shares: dict[Lease, _Share] = {}
+        self._shares: dict[Lease, Share] = {}
         self._busy: dict[tuple[str, int], Busy] = {}
         self._parked = 0
         self.slots: list[Slot] = []
@@ -191,7 +90,7 @@ class Lanes:
         share = self._shares.get(lease)
         if share is None:
             busy = self._busy.setdefault((lease.topic, lease.partition), {})
-            share = self._shares[lease] = _Share(lease, handle, busy)
+            share = self._shares[lease] = Share(lease, handle, busy)
         share.handle, share.next = handle, items[-1].offset + 1 if following is None else following
         self._runs.append(_Run(share, items))
         if len(self._runs) > RUNS or self._parked > self._window:
@@ -262,7 +161,7 @@ class Lanes:
             if len(runs) <= RUNS // 2:
                 self._room.set()
 
-    def _park(self, share: _Share, item: Any, key: bytes) -> bool:
+    def _park(self, share: Share, item: Any, key: bytes) -> bool:
         chain = share.busy[key]
         if chain is None:
             chain = share.busy[key] = deque()
@@ -291,7 +190,7 @@ class Lanes:
     async def _trouble(self, slot: Slot, error: BaseException) -> None:
         """Off the hot path: call again until the item is finished, or abandoned."""
         assert slot.share is not None
-        slot.settling = True
+        slot.settling, slot.uncounted = True, 0
         try:
             again: BaseException | None = error
             while again is not None and await self._failed(slot, self._cause(slot, again)):
@@ -308,7 +207,7 @@ class Lanes:
                 self.fatal.set_exception(fatal)
         finally:
             slot.settling = False
-        _mark_stuck(slot.share, slot.item.offset)
+        slot.share.abandon(slot.item.offset)
 
     async def _call(self, slot: Slot) -> BaseException | None:
         assert slot.share is not None
@@ -345,7 +244,7 @@ class Lanes:
         hand, at the moment of a commit."""
         low = {share: share.next if share.stuck is None else share.stuck for share in self._shares.values()}
 
-        def unfinished(share: _Share, offset: int) -> None:
+        def unfinished(share: Share, offset: int) -> None:
             if share in low and offset < low[share]:
                 low[share] = offset
 
@@ -388,13 +287,13 @@ class Lanes:
         if not self.fatal.done():
             self.fatal.cancel()
 
-    def _drop_queued(self, shares: set[_Share]) -> None:
+    def _drop_queued(self, shares: set[Share]) -> None:
         kept: deque[_Run] = deque()
         for run in self._runs:
             if run.share not in shares:
                 kept.append(run)
             elif run.at < len(run.items):
-                _mark_stuck(run.share, run.items[run.at].offset)
+                run.share.abandon(run.items[run.at].offset)
                 run.at = len(run.items)
         self._runs.clear()  # in place: the workers hold the queue itself
         self._runs.extend(kept)
@@ -405,11 +304,11 @@ class Lanes:
             self._room.set()
         self._wake()
 
-    def _drop_parked(self, chain: Chain, shares: set[_Share]) -> None:
+    def _drop_parked(self, chain: Chain, shares: set[Share]) -> None:
         kept = [entry for entry in chain if entry[0] not in shares]
         for share, item in chain:
             if share in shares:
-                _mark_stuck(share, item.offset)
+                share.abandon(item.offset)
         self._parked -= len(chain) - len(kept)
         chain.clear()
         chain.extend(kept)
@@ -424,7 +323,3 @@ class Lanes:
             pending[done].kill()
         if left:
             await asyncio.wait(left, timeout=UNWIND)
-
-
-def _mark_stuck(share: _Share, offset: int) -> None:
-    share.stuck = offset if share.stuck is None else min(share.stuck, offset)

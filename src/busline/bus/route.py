@@ -8,10 +8,10 @@ from typing import Any
 
 from busline.bus.delivery import Delivery, Source
 from busline.bus.handlers import Handler, Shape
-from busline.bus.lanes import Handle
 from busline.bus.middleware import Middleware, compose
 from busline.bus.options import Batch, Retry
 from busline.bus.retry import Undecodable
+from busline.bus.slot import Handle
 from busline.record import StoredRecord
 from busline.transport.base import Lease
 
@@ -34,6 +34,10 @@ class Route:
     batch: Batch = field(default_factory=Batch)
     middleware: tuple[Middleware, ...] = ()
     refresh: Callable[[], Awaitable[None]] | None = None
+
+    def retry_of(self, item: Any) -> Retry:
+        """How this item is retried."""
+        return self.retry
 
     def bind(self, lease: Lease) -> Handle:
         """The lanes' call for one partition: decodes in the lane, and makes a Delivery only where one is asked for."""

@@ -7,13 +7,16 @@ import logging
 from collections.abc import Mapping
 
 from busline.bus.dead_letter import DeadLetters, Why
-from busline.bus.lanes import Interrupted, Slot
 from busline.bus.retry import Undecodable, is_permanent, pause_after
 from busline.bus.route import Chunk, PartDone, Route
-from busline.errors import Reject, UnknownSchema
+from busline.bus.slot import Interrupted, Slot
+from busline.errors import BuslineError, Reject, UnknownSchema
 from busline.record import Position, StoredRecord
 
 logger = logging.getLogger("busline.bus")
+
+REFRESH_AFTER = 1.0
+"""Seconds until the contract log is asked again, when it could not be read."""
 
 
 class Settling:
@@ -28,26 +31,41 @@ class Settling:
             return True
         route, item = self._routes[slot.lease.topic], slot.item
         if isinstance(error, Interrupted):
+            slot.uncounted += 1
             return await self._again(slot, route, error)
-        if slot.attempt == 1 and route.refresh and isinstance(error.__cause__, UnknownSchema):
-            await route.refresh()
-            return True
+        if slot.attempt == 1 and isinstance(error, Undecodable) and isinstance(error.__cause__, UnknownSchema):
+            slot.uncounted += 1
+            return await self._refresh(slot, route)
         if isinstance(item, Chunk):
             return await self._chunk(slot, route, item, error)
-        if slot.attempt < route.retry.attempts and not is_permanent(error, route.retry):
+        if slot.calls < route.retry_of(item).attempts and not is_permanent(error, route.retry_of(item)):
             return await self._again(slot, route, error)
         await self._bury(slot, route, item, error)
         return False
 
+    async def _refresh(self, slot: Slot, route: Route) -> bool:
+        """The schema may be newer than what is known here: learn, then decode again."""
+        while route.refresh is not None:
+            try:
+                await route.refresh()
+                break
+            except BuslineError as error:
+                if not error.retryable:
+                    raise
+                logger.warning("%s: the contract log cannot be read, trying again: %s", route.contract, error)
+                await slot.pause(REFRESH_AFTER)
+        return True
+
     async def _again(self, slot: Slot, route: Route, error: Exception) -> bool:
-        pause = pause_after(slot.attempt, route.retry)
+        retry = route.retry_of(slot.item)
+        pause = pause_after(max(1, slot.calls), retry)
         position = Position(slot.lease.topic, slot.lease.partition, slot.item.offset)
         logger.warning(
             "%s: %s failed (call %d of %d), again in %.2f s: %s",
             route.contract,
             position,
-            slot.attempt,
-            route.retry.attempts,
+            slot.calls,
+            retry.attempts,
             pause,
             _short(error),
             extra=self._fields(route, position),
@@ -75,7 +93,7 @@ class Settling:
 
     async def _bury(self, slot: Slot, route: Route, record: StoredRecord, error: Exception) -> None:
         position = Position(slot.lease.topic, slot.lease.partition, record.offset)
-        calls = slot.item.attempt if isinstance(slot.item, Chunk) else slot.attempt
+        calls = slot.item.attempt if isinstance(slot.item, Chunk) else slot.calls
         why = Why.of(error, contract=route.contract, group=self._group, calls=calls)
         await self._dead_letters.write(position, record, why, slot.pause)
         self.dead_lettered += 1

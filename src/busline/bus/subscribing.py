@@ -13,11 +13,12 @@ from busline.bus.batching import Batches
 from busline.bus.dead_letter import DeadLetters
 from busline.bus.handlers import Shape
 from busline.bus.health import STALLED, GroupHealth, Progress, State
-from busline.bus.lanes import Handle, Lanes
+from busline.bus.lanes import Lanes
 from busline.bus.options import Concurrency
 from busline.bus.positions import begin
 from busline.bus.route import Route
 from busline.bus.settling import Settling
+from busline.bus.slot import Handle
 from busline.bus.watchdog import LoopWatch, TimeLimits, handler_codes, watch
 from busline.errors import BuslineError, Fenced, TransportClosed
 from busline.record import Position, Positions, TopicPartition
@@ -44,8 +45,8 @@ RETRY_AFTER = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSpec:
-    """start: for a group without a position, one for all topics or by topic; note: rides on every commit. until: offsets at which the run ends by
-    itself; what lies at or after them is not handled."""
+    """start: for a group without a position, one for all topics or by topic. note: rides on every commit. until:
+    offsets at which the run ends by itself; what lies at or after them is not handled."""
 
     group: str
     routes: tuple[Route, ...]
@@ -59,7 +60,7 @@ class GroupRunner:
     """`run` once; `stop`, `caught_up` and `health` from any task of the loop."""
 
     def __init__(self, transport: Transport, spec: GroupSpec, dead_letters: DeadLetters) -> None:
-        self._transport, self._spec, self._dead_letters = transport, spec, dead_letters
+        self._transport, self.spec, self._dead_letters = transport, spec, dead_letters
         self._routes = {route.topic: route for route in spec.routes}
         self._handles: dict[Lease, Handle] = {}
         self._settling = Settling(spec.group, self._routes, dead_letters)
@@ -91,7 +92,7 @@ class GroupRunner:
             self._ended.set()
 
     async def _join(self) -> None:
-        spec = self._spec
+        spec = self.spec
         self._lanes = Lanes(self._settling, keys=spec.concurrency.keys, window=spec.concurrency.window)
         self._batches = Batches(self._lanes)
         start = await begin(self._transport, spec.group, spec.start, spec.note)
@@ -102,11 +103,11 @@ class GroupRunner:
         duties: list[Coroutine[Any, Any, Any]] = [
             self._receive(),
             self._commit_now_and_then(),
-            watch(limits, LoopWatch(handler_codes(self._spec.routes)), self._look),
+            watch(limits, LoopWatch(handler_codes(self.spec.routes)), self._look),
             self._stopping.wait(),
         ]
-        if self._spec.until is not None:
-            duties.append(self.caught_up(self._spec.until))
+        if self.spec.until is not None:
+            duties.append(self.caught_up(self.spec.until))
         tasks = [asyncio.ensure_future(duty) for duty in duties]
         self._state = "running"
         within = 0.0
@@ -127,7 +128,7 @@ class GroupRunner:
             except BuslineError as error:
                 if not error.retryable:
                     raise
-                logger.warning("group %s: %s; trying again", self._spec.group, error)
+                logger.warning("group %s: %s; trying again", self.spec.group, error)
                 self._reason = str(error)
                 await asyncio.sleep(RETRY_AFTER)
                 continue
@@ -145,8 +146,8 @@ class GroupRunner:
 
     def _feed(self, run: Received) -> None:
         lease, records = run
-        if self._spec.until is not None:
-            end = self._spec.until.get(TopicPartition(lease.topic, lease.partition), 0)
+        if self.spec.until is not None:
+            end = self.spec.until.get(TopicPartition(lease.topic, lease.partition), 0)
             records = [record for record in records if record.offset < end]
             if not records:
                 return
@@ -160,7 +161,7 @@ class GroupRunner:
             self._lanes.feed(lease, records, handle)
 
     async def _unreadable(self, hole: Unreadable) -> None:
-        logger.error("group %s: %s from %d to before %d: %s", self._spec.group, *hole)
+        logger.error("group %s: %s from %d to before %d: %s", self.spec.group, *hole)
         self._batches.flush(hole.lease)
         position = Position(hole.lease.topic, hole.lease.partition, hole.first)
         await self._settling.unreadable(position, f"offsets {hole.first} up to before {hole.next}: {hole.why}")
@@ -175,13 +176,13 @@ class GroupRunner:
         """Within the deadline: finish what is in hand, commit, release."""
         lease, deadline = revoked
         self._batches.drop(lease)
-        await self._lanes.revoke(lease, min(deadline * 0.7, self._spec.concurrency.stop_within))
+        await self._lanes.revoke(lease, min(deadline * 0.7, self.spec.concurrency.stop_within))
         try:
             if deadline > 0:
                 await self._commit([lease])
             await self._consumer.release(lease)
         except BuslineError as error:
-            logger.warning("group %s: giving %s back: %s", self._spec.group, lease, error)
+            logger.warning("group %s: giving %s back: %s", self.spec.group, lease, error)
         finally:
             self._forget(lease)
 
@@ -192,13 +193,13 @@ class GroupRunner:
 
     async def _commit_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(self._spec.concurrency.commit_every)
+            await asyncio.sleep(self.spec.concurrency.commit_every)
             try:
                 await self._commit()
             except BuslineError as error:
                 if not error.retryable:
                     raise
-                logger.warning("group %s: commit: %s; trying again", self._spec.group, error)
+                logger.warning("group %s: commit: %s; trying again", self.spec.group, error)
 
     async def _commit(self, leases: list[Lease] | None = None) -> None:
         """Low-water marks that moved since the last commit."""
@@ -213,7 +214,7 @@ class GroupRunner:
                 await self._consumer.commit(moved)
             except Fenced as error:
                 gone = set(error.leases)
-                logger.warning("group %s: %s; their events come again elsewhere", self._spec.group, error)
+                logger.warning("group %s: %s; their events come again elsewhere", self.spec.group, error)
             self._committed.update({lease: offset for lease, offset in moved.items() if lease not in gone})
         for lease in gone:
             if isinstance(lease, Lease):
@@ -238,7 +239,7 @@ class GroupRunner:
                     await asyncio.wait(self._giving_back.values())
         except (BuslineError, TimeoutError) as error:
             if not isinstance(error, TransportClosed):
-                logger.warning("group %s: last commit: %r; what it covered comes again", self._spec.group, error)
+                logger.warning("group %s: last commit: %r; what it covered comes again", self.spec.group, error)
         finally:
             for task in list(self._giving_back.values()):
                 task.cancel()
@@ -252,7 +253,7 @@ class GroupRunner:
         elsewhere: dict[TopicPartition, int] = {}
         while True:
             if self._ended.is_set():
-                raise TransportClosed(f"group {self._spec.group} ended before it had caught up", why=self._reason)
+                raise TransportClosed(f"group {self.spec.group} ended before it had caught up", why=self._reason)
             if self._state != "starting":
                 if time.monotonic() - asked > LOOK_EVERY * 10:
                     elsewhere, asked = await self._known_done(wanted), time.monotonic()
@@ -269,7 +270,7 @@ class GroupRunner:
         """What the engine says is done: committed by any member, or removed before anyone could read it."""
         done: dict[TopicPartition, int] = {}
         if isinstance(self._transport, Groups):
-            for (topic, partition), committed in (await self._transport.committed(self._spec.group)).items():
+            for (topic, partition), committed in (await self._transport.committed(self.spec.group)).items():
                 done[TopicPartition(topic, partition)] = committed.next
         if isinstance(self._transport, Seekable):
             for topic in {tp.topic for tp in wanted}:
@@ -287,14 +288,14 @@ class GroupRunner:
     def health(self) -> GroupHealth:
         running = self._state == "running"
         lanes = self._lanes if self._state in ("running", "stopping") else None
-        limit = max([STALLED, *(2 * (route.timeout or 0) for route in self._spec.routes)])
+        limit = max([STALLED, *(2 * (route.timeout or 0) for route in self.spec.routes)])
         stalled = self._progress.stalled if lanes and (lanes.in_hand or lanes.waiting) else 0.0
         failing = self._dead_letters.failing
         reason = self._reason or (failing and f"dead letters fail: {failing}")
         if stalled > limit:
             reason = f"no progress for {stalled:.0f} s"
         return GroupHealth(
-            group=self._spec.group,
+            group=self.spec.group,
             state=self._state,
             alive=self._state != "failed" and not failing and stalled <= limit,
             ready=running and not failing and self._reason is None,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Any
 
-from busline.bus.lanes import Lanes, Slot
+from busline.bus.lanes import Lanes
 from busline.bus.route import Route
+from busline.bus.slot import Slot
 
 logger = logging.getLogger("busline.bus.watchdog")
 
