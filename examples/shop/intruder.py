@@ -4,7 +4,8 @@ import asyncio
 import sys
 import uuid
 
-from busline import AccessDenied, Bus, Event
+from busline import Bus, Event
+from busline.errors import AccessDenied
 
 
 class OrderPlaced(Event, contract="orders.order-placed", key="user_id"):

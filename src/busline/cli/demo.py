@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,9 +23,9 @@ INVOICING, COUNTING = "billing/invoicing", "marketing/statistics"
 LIMIT = 18.0
 """Seconds for everything; what is not handled by then counts as lost."""
 NEXT = (
-    "python examples/hello.py                             your first event, in one file",
-    "busline read orders.order-placed --url {url} --workspace schemas --as analytics/people --limit 3",
-    "busline dlq list billing/invoicing --url {url} --workspace schemas",
+    "{bin}/busline read orders.order-placed --url {url} --workspace schemas --as analytics/people --limit 3",
+    "{bin}/busline dlq list billing/invoicing --url {url} --workspace schemas",
+    "{bin}/python examples/hello.py",
 )
 
 
@@ -45,7 +46,7 @@ def demo(out: Output, orders: int, keep: Path | None, swap: tuple[str, ...]) -> 
         url = f"sqlite:///{file}"
         services = Services(root, url, Path(folder), swaps=dict(part.split("=", 1) for part in swap))
         verdicts = run_async(_run(out, services, url, orders))
-    _report(out, verdicts, _shown(file))
+    _report(out, verdicts, f"sqlite:///{_shown(file)}")
     if not all(verdict.holds for verdict in verdicts):
         raise click.exceptions.Exit(1)
 
@@ -58,9 +59,9 @@ def _checkout() -> Path:
     raise ConfigurationError("the demo's services are not here", fix="Run it in a checkout of busline: make demo.")
 
 
-def _shown(file: Path) -> str:
-    here = Path.cwd()
-    return f"sqlite:///{file.relative_to(here)}" if file.is_relative_to(here) else f"sqlite:///{file}"
+def _shown(path: Path) -> Path:
+    """As one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 async def _run(out: Output, services: Services, url: str, orders: int) -> list[Verdict]:
@@ -136,4 +137,4 @@ def _report(out: Output, verdicts: list[Verdict], url: str) -> None:
         click.echo(f"  {mark}  {verdict.promise:<28} {verdict.figure}")
     click.echo("\nNext:")
     for line in NEXT:
-        click.echo(f"  {line.format(url=url)}")
+        click.echo(f"  {line.format(url=url, bin=_shown(Path(sys.executable).parent))}")

@@ -91,7 +91,7 @@ def _statistics(evidence: Evidence) -> Verdict:
     for state in evidence.statistics:
         history[state["user_id"]].append(state)
     right = sum(_adds_up(history.get(user, []), totals) for user, totals in orders.items())
-    return Verdict("statistics add up", f"{right} of {len(orders)} users", right == len(orders) == len(history))
+    return Verdict("statistics add up", f"{right} of {len(orders)} users", 0 < right == len(orders) == len(history))
 
 
 def _adds_up(states: Sequence[Event], totals: Sequence[Decimal]) -> bool:

@@ -9,19 +9,24 @@ import sys
 import click
 
 from busline.bus.contract_log import ContractLog
+from busline.bus.replay import REPLAY_GROUP
+from busline.cli.dlq_replay import replay
 from busline.cli.failures import Exit
 from busline.cli.letters import Letter, letter_bounds, read_letters
 from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output, clean, columns, to_json
 from busline.cli.target import find_target, started
 from busline.errors import ConfigurationError, TransportError, UnknownTopic
-from busline.names import Service
-from busline.transport.base import Admin
+from busline.names import Group, Service
+from busline.transport.base import Admin, Groups, Transport
 
 
 @click.group()
 def dlq() -> None:
     """List, show, replay and purge dead letters."""
+
+
+dlq.add_command(replay)
 
 
 @dlq.command("list", epilog="Example: busline dlq list billing/invoicing --limit 20")
@@ -30,27 +35,42 @@ def dlq() -> None:
 @where_options
 @json_option
 def list_letters(output: Output, service: str, limit: int | None, where: Where) -> None:
-    """List a service's dead letters, oldest first: place, time, contract, and why."""
+    """List a service's dead letters, oldest first: place, time, source, why, and whether they were replayed."""
     run_async(_list(output, Service(service), limit, where))
 
 
 async def _list(output: Output, service: Service, limit: int | None, where: Where) -> None:
     async with started(find_target(where)) as engine:
         found = [letter async for letter in read_letters(engine, service)]
+        replayed = await _replayed(engine, service)
     shown = sorted(found, key=lambda letter: letter.record.timestamp)[-(limit or 0) :]
     if output.as_json:
         for letter in shown:
-            output.result(letter.summary())
+            output.result({**letter.summary(), "replayed": _is_behind(letter, replayed)})
     elif shown:
-        click.echo(columns([("PLACE", "TIME", "CONTRACT", "SOURCE", "ATTEMPT", "WHY"), *map(_row, shown)]))
+        rows = [_row(letter, _is_behind(letter, replayed)) for letter in shown]
+        click.echo(columns([("PLACE", "TIME", "CONTRACT", "SOURCE", "ATTEMPT", "REPLAYED", "WHY"), *rows]))
     output.note(f"dead letters of {service}: {len(found)}")
 
 
-def _row(letter: Letter) -> tuple[str, ...]:
+async def _replayed(engine: Transport, service: Service) -> dict[int, int]:
+    """By partition, up to where the last replay has come."""
+    if not isinstance(engine, Groups):
+        return {}
+    committed = await engine.committed(Group.of(service, REPLAY_GROUP))
+    return {partition: at.next for (topic, partition), at in committed.items() if topic == service.dead_letters}
+
+
+def _is_behind(letter: Letter, replayed: dict[int, int]) -> bool:
+    return letter.record.offset < replayed.get(letter.partition, 0)
+
+
+def _row(letter: Letter, replayed: bool) -> tuple[str, ...]:
     about = letter.about
     when = letter.when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     why = _first(about.get("reason") or about.get("error") or to_json(letter.headers))
-    return tuple(map(clean, (letter.place, when, letter.contract, letter.source, about.get("attempt", "-"), why)))
+    cells = letter.place, when, letter.contract, letter.source, about.get("attempt", "-"), "yes" if replayed else "no"
+    return tuple(map(clean, (*cells, why)))
 
 
 def _first(text: str) -> str:
