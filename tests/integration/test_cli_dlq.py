@@ -3,7 +3,9 @@
 import asyncio
 import io
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,7 @@ def objects(text: str) -> list[dict[str, Any]]:
 def test_the_list_says_where_what_and_why(busline: Busline) -> None:
     done = busline("list", "shop/billing")
     head, first, *_ = done.stdout.splitlines()
-    assert head.split() == ["PLACE", "TIME", "CONTRACT", "SOURCE", "ATTEMPT", "WHY"]
+    assert head.split() == ["PLACE", "TIME", "CONTRACT", "SOURCE", "ATTEMPT", "REPLAYED", "WHY"]
     assert first.split()[0] == "0:0"
     assert "shop.order 3:0" in first
     assert first.endswith("ValueError: no")
@@ -133,3 +135,68 @@ def test_a_service_without_dead_letters_is_named(busline: Busline) -> None:
     done = busline("list", "shop/nobody")
     assert done.returncode == 2
     assert "shop/nobody has no dead letters here" in done.stderr
+
+
+APP = """
+import os
+from busline import Bus, Event, Reject
+
+
+class Order(Event, contract="shop.order", key="id"):
+    id: str
+
+
+bus = Bus(service="shop/billing")
+
+
+@bus.subscribe(Order)
+async def bill(order: Order) -> None:
+    if os.environ.get("BROKEN"):
+        raise Reject("still broken")
+    print("billed", order.id)
+
+
+async def main() -> None:
+    await bus.publish(Order(id="a"), Order(id="b"))
+    await bus.caught_up()
+
+
+if __name__ == "__main__":
+    bus.run(main)
+"""
+
+
+def test_a_service_handles_its_letters_again_once_and_only_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    environment = os.environ | {"BUSLINE_URL": "sqlite:///bus.db"}
+
+    def process(*args: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
+        more = {"BROKEN": "1"} if broken else {}
+        command = [sys.executable, *args]
+        return subprocess.run(command, cwd=tmp_path, env=environment | more, capture_output=True, text=True, timeout=60)
+
+    def dlq(*args: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
+        return process("-m", "busline.cli.main", "dlq", *args, "--json", broken=broken)
+
+    assert process("app.py", broken=True).returncode == 0
+    planned = dlq("replay", "app:bus", "--dry-run")
+    assert (planned.returncode, objects(planned.stdout)[0]["planned"]) == (3, 2)
+    again = dlq("replay", "app:bus", broken=True)
+    assert (again.returncode, objects(again.stdout)[0]["failed"]) == (1, 2)
+    done = dlq("replay", "app:bus")
+    assert done.returncode == 0
+    assert sorted(done.stdout.splitlines()[:2]) == ["billed a", "billed b"]
+    assert objects(done.stdout.splitlines()[2])[0] == {
+        "group": "shop/billing/~dlq",
+        "planned": 2,
+        "handled": 2,
+        "failed": 0,
+    }
+    assert objects(dlq("replay", "app:bus").stdout)[0]["planned"] == 0
+    letters = objects(dlq("list", "shop/billing").stdout)
+    assert [(letter["about"]["attempt"], letter["replayed"]) for letter in letters] == [
+        ("1", True),
+        ("1", True),
+        ("2", True),
+        ("2", True),
+    ]

@@ -76,8 +76,7 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
     subjects = await compare_subjects(published.values(), registry, _known_ids(published.values(), applied))
     conflicts = [*_changed_versions(published.values(), applied), *topics.conflicts, *subjects.conflicts]
     if conflicts:
-        fix = None if engine.features.enforced else "Is this engine's data not needed? Then remove it and apply again."
-        raise ApplyError(f"{len(conflicts)} conflicts; nothing was changed", conflicts=conflicts, fix=fix)
+        raise ApplyError(f"conflicts: {len(conflicts)}; nothing was changed", conflicts=conflicts)
     expected = goal.records({**subjects.ids, **dict.fromkeys(subjects.missing, NO_ID_YET)})
     records = log_changes(expected, applied.entries)
     changes = [
