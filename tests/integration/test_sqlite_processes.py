@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import sys
+import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Awaitable
-from pathlib import Path
+from collections.abc import Awaitable, Iterator
 from typing import TypeVar
+
+import pytest
 
 from busline.record import Record
 from busline.transport.base import Received, TopicSpec
@@ -59,6 +61,13 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.fixture
+def path() -> Iterator[str]:
+    """Short, so that the sockets of killed processes lie beside the file and go with it."""
+    with tempfile.TemporaryDirectory(prefix="busline-") as folder:
+        yield f"{folder}/log.db"
+
+
 async def start(code: str, *arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(sys.executable, "-c", code, *arguments, stdout=PIPE)
 
@@ -80,8 +89,7 @@ async def end(*processes: Process) -> None:
         await within(process.communicate())
 
 
-async def test_processes_publish_to_one_file_and_nothing_is_lost(tmp_path: Path) -> None:
-    path = str(tmp_path / "log.db")
+async def test_processes_publish_to_one_file_and_nothing_is_lost(path: str) -> None:
     transport = SqliteTransport(path)
     await transport.start()
     await transport.create_topics([TopicSpec(name=TOPIC, partitions=3)])
@@ -104,9 +112,8 @@ async def test_processes_publish_to_one_file_and_nothing_is_lost(tmp_path: Path)
     await transport.aclose()
 
 
-async def test_a_commit_in_one_process_wakes_another(tmp_path: Path) -> None:
+async def test_a_commit_in_one_process_wakes_another(path: str) -> None:
     """By the datagram, or by the poll that is its net: nothing else happens here that could."""
-    path = str(tmp_path / "log.db")
     transport = SqliteTransport(path)
     await transport.start()
     await transport.create_topics([TopicSpec(name=TOPIC)])
@@ -121,9 +128,8 @@ async def test_a_commit_in_one_process_wakes_another(tmp_path: Path) -> None:
         await transport.aclose()
 
 
-async def test_a_killed_process_is_replaced_without_waiting_for_ttl_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_a_killed_process_is_replaced_without_waiting_for_ttl_and_nothing_is_lost(path: str) -> None:
     """ttl is its default of 10 s, and the whole of it takes less: the kernel says that nobody is behind the socket."""
-    path = str(tmp_path / "log.db")
     transport = SqliteTransport(path)
     await transport.start()
     await transport.create_topics([TopicSpec(name=TOPIC, partitions=2)])
