@@ -132,3 +132,10 @@ def test_every_error_has_a_code_of_its_own_and_stands_in_the_drawing() -> None:
     assert len(codes) == len(set(codes))
     drawing = errors.__doc__ or ""
     assert [c.__name__ for c in classes if f"{c.__name__} " not in drawing or c.code not in drawing] == []
+
+
+def test_the_file_map_of_the_design_is_fresh() -> None:
+    from scripts.file_map import DESIGN, written
+
+    text = DESIGN.read_text()
+    assert written(text) == text, "run: python scripts/file_map.py"
