@@ -28,7 +28,7 @@ from busline.errors import (
 )
 from busline.record import Position, Record, TopicPartition
 from busline.transport.base import Outcome
-from busline.transport.kafka.batches import Batch
+from busline.transport.kafka.batches import Batch, Settled
 from busline.transport.kafka.connection import Connection
 from busline.transport.kafka.failures import REFUSED, translate
 from busline.transport.kafka.producer import Producer, Topic
@@ -47,6 +47,7 @@ class Publisher:
         self._producer: Producer | None = None
         self._topics: dict[str, Topic] = {}
         self._parked: defaultdict[TopicPartition, deque[Batch]] = defaultdict(deque)
+        self._live: set[Batch] = set()
         self._replacing: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[BuslineError | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,12 +96,13 @@ class Publisher:
                 raise TransportClosed("this transport is closed")
             if self._producer is None:
                 self._producer = await Producer.open(self._connection, self._deadline)
+            producer = self._producer
         except BuslineError as error:
             return dict.fromkeys(topics, error)
         for name in self._stale(topics):
             try:
                 async with asyncio.timeout(self._deadline):
-                    self._topics[name] = await self._producer.look_up(name)
+                    self._topics[name] = await producer.look_up(name)
             except TimeoutError:
                 failures[name] = await self._probe() or Unreachable("no answer from Kafka", where=self._connection.name)
             except BuslineError as error:
@@ -133,33 +135,43 @@ class Publisher:
         return tickets
 
     def _hand_over(self, batch: Batch) -> None:
-        if batch.timer is None:
-            batch.timer = asyncio.get_running_loop().call_later(self._deadline, self._expire, batch)
+        self._watch(batch)
         if self._producer is None:
             self._parked[batch.partition].append(batch)
         else:
             producer = self._producer
             producer.send(batch).add_done_callback(partial(self._answered, producer, batch))
 
+    def _watch(self, batch: Batch) -> None:
+        """Its deadline runs from now on, once."""
+        if batch.timer is None:
+            batch.timer = asyncio.get_running_loop().call_later(self._deadline, self._expire, batch)
+            self._live.add(batch)
+
+    def _settle(self, batch: Batch, outcome: Settled) -> None:
+        self._live.discard(batch)
+        batch.settle(outcome)
+
     def _answered(self, producer: Producer, batch: Batch, answer: asyncio.Future[Any]) -> None:
         error = answer.exception()
         if error is None:
-            batch.settle(answer.result().offset)
+            self._settle(batch, answer.result().offset)
             return
         self._retire(producer)
         if not batch.popped:
             return  # parked by _retire
         if not isinstance(error, REFUSED):
-            batch.settle(PublishUnknown(f"{batch.partition} gave no clear answer", why=str(error)))
+            self._settle(batch, PublishUnknown(f"{batch.partition} gave no clear answer", why=str(error)))
         elif len(batch.records) > 1 and not isinstance(error, kafka.TopicAuthorizationFailedError):
             singles = batch.singles()
             self._parked[batch.partition].extendleft(reversed(singles))
             for single in singles:
-                single.timer = asyncio.get_running_loop().call_later(self._deadline, self._expire, single)
-            batch.settle(singles)
+                self._watch(single)
+            self._settle(batch, singles)
         else:
-            self._topics.pop(batch.partition.topic, None)
-            batch.settle(_refused(batch.records[0], translate(error, where=batch.partition.topic)))
+            if (topic := self._topics.get(batch.partition.topic)) is not None:
+                topic.until = 0  # its limits or rights are not what we thought: ask again
+            self._settle(batch, _refused(batch.records[0], translate(error, where=batch.partition.topic)))
 
     def _retire(self, producer: Producer) -> None:
         """Stop handing over to it; what it has not sent is parked for the next one."""
@@ -186,13 +198,13 @@ class Publisher:
             if self._producer is not None:
                 self._hand_over(batch)
             else:
-                batch.settle(_refused(batch.records[0], failure or TransportClosed("this transport is closed")))
+                self._settle(batch, _refused(batch.records[0], failure or TransportClosed("this transport is closed")))
 
     def _expire(self, batch: Batch) -> None:
         if batch.outcome is not None:
             return
         if batch.popped:
-            batch.settle(PublishUnknown(f"{batch.partition} did not confirm within {self._deadline:g} s"))
+            self._settle(batch, PublishUnknown(f"{batch.partition} did not confirm within {self._deadline:g} s"))
             return
         batch.sealed = True
         if self._producer is not None:
@@ -204,7 +216,7 @@ class Publisher:
         cause = await self._probe() or Unreachable(
             "the partition's broker took nothing", where=str(batch.partition), why=f"for {self._deadline:g} s"
         )
-        batch.settle(_refused(batch.records[0], cause))
+        self._settle(batch, _refused(batch.records[0], cause))
 
     async def _probe(self) -> BuslineError | None:
         """One probe for all that wonder at the same time."""
@@ -231,11 +243,11 @@ class Publisher:
                 self._producer = None
                 await producer.close()
             for batch in waiting:
-                batch.settle(_refused(batch.records[0], closed))
-            for topic in self._topics.values():
-                for one in topic.open:
-                    if one is not None:
-                        one.settle(PublishUnknown(f"{one.partition} did not confirm before the transport was closed"))
+                self._settle(batch, _refused(batch.records[0], closed))
+            for batch in [one for one in self._live if one.popped]:
+                self._settle(
+                    batch, PublishUnknown(f"{batch.partition} did not confirm before the transport was closed")
+                )
             going = {*self._tasks, *(task for task in (self._replacing, self._probing) if task is not None)}
             if going:
                 await asyncio.wait(going)
