@@ -110,6 +110,21 @@ def test_hello_is_declared_and_applied_and_then_nothing_is_left_to_do(tmp_path: 
     assert (again.returncode, again.stdout) == (0, "no changes\n")
 
 
+def test_an_engine_that_was_begun_without_a_workspace_takes_one_later(tmp_path: Path, busline: Busline) -> None:
+    (tmp_path / "hello.py").write_text((ROOT / "examples/hello.py").read_text())
+
+    def hello() -> str:
+        command = [sys.executable, "hello.py"]
+        environment = clean_environment()
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60).stdout
+
+    assert hello() == "hello world\n"
+    assert busline("declare", "hello:bus").returncode == 0
+    assert busline("apply", "--env", "local").returncode == 0
+    assert hello() == "hello world\n"
+    assert len(objects(busline("read", "demo.hello", "--json").stdout)) == 2
+
+
 def test_check_says_what_is_stale_and_writes_nothing(hello: Path, busline: Busline) -> None:
     source = hello / "hello.py"
     source.write_text(source.read_text().replace("    name: str\n", "    name: str\n    mood: str = 'fine'\n"))
