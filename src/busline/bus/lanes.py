@@ -87,15 +87,23 @@ class Lanes:
 
     def feed(self, lease: Lease, items: Sequence[Any], handle: Handle, following: int | None = None) -> None:
         """Items in order of offset. following: the offset after the last of them, for items that cover several."""
-        share = self._shares.get(lease)
-        if share is None:
-            busy = self._busy.setdefault((lease.topic, lease.partition), {})
-            share = self._shares[lease] = Share(lease, handle, busy)
+        share = self._share(lease)
         share.handle, share.next = handle, items[-1].offset + 1 if following is None else following
         self._runs.append(_Run(share, items))
         if len(self._runs) > RUNS or self._parked > self._window:
             self._room.clear()
         self._wake()
+
+    def skip(self, lease: Lease, following: int) -> None:
+        """There is nothing to handle up to this offset."""
+        self._share(lease).next = following
+
+    def _share(self, lease: Lease) -> Share:
+        share = self._shares.get(lease)
+        if share is None:
+            busy = self._busy.setdefault((lease.topic, lease.partition), {})
+            share = self._shares[lease] = Share(lease, busy)
+        return share
 
     def _wake(self) -> None:
         """See to it that a standby is on its way."""

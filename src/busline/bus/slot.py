@@ -29,8 +29,9 @@ class Share:
 
     __slots__ = ("busy", "handle", "lease", "next", "stuck")
 
-    def __init__(self, lease: Lease, handle: Handle, busy: Busy) -> None:
-        self.lease, self.handle, self.busy = lease, handle, busy
+    def __init__(self, lease: Lease, busy: Busy) -> None:
+        self.lease, self.busy = lease, busy
+        self.handle: Handle
         self.next = 0
         self.stuck: int | None = None
 

@@ -123,6 +123,10 @@ class GroupRunner:
     async def _receive(self) -> None:
         while True:
             await self._lanes.room()
+            await self._take_all(await self._next())
+
+    async def _next(self) -> Sequence[Item]:
+        while True:
             try:
                 items = await self._consumer.receive()
             except BuslineError as error:
@@ -131,10 +135,13 @@ class GroupRunner:
                 logger.warning("group %s: %s; trying again", self.spec.group, error)
                 self._reason = str(error)
                 await asyncio.sleep(RETRY_AFTER)
-                continue
-            self._reason = None
-            for item in items:
-                await self._take(item)
+            else:
+                self._reason = None
+                return items
+
+    async def _take_all(self, items: Sequence[Item]) -> None:
+        for item in items:
+            await self._take(item)
 
     async def _take(self, item: Item) -> None:
         if isinstance(item, Revoked):
@@ -165,6 +172,7 @@ class GroupRunner:
         self._batches.flush(hole.lease)
         position = Position(hole.lease.topic, hole.lease.partition, hole.first)
         await self._settling.unreadable(position, f"offsets {hole.first} up to before {hole.next}: {hole.why}")
+        self._lanes.skip(hole.lease, hole.next)
 
     def _revoke(self, revoked: Revoked) -> None:
         if revoked.lease not in self._giving_back or revoked.deadline == 0:

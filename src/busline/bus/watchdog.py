@@ -40,7 +40,10 @@ class TimeLimits:
         return min(1.0, max(0.01, min(limits, default=10.0) / 10))
 
     def look(self, now: float) -> None:
-        for slot in self._lanes.in_hand:
+        slots = self._lanes.in_hand
+        for idle in self._calls.keys() - set(slots):
+            del self._calls[idle]
+        for slot in slots:
             item, attempt, since = self._calls.get(slot, (None, 0, now))
             if slot.settling or slot.item is not item or slot.attempt != attempt:
                 self._calls[slot] = (slot.item, slot.attempt, now)
