@@ -33,10 +33,12 @@ E = TypeVar("E", bound=Event)
 
 async def apply_contracts(url: str) -> None:
     """What `busline apply` does: topics and contract log, as the workspace says."""
+    workspace = Workspace.load(WORKSPACE)
+    goal = Goal(contracts=workspace.contracts, services=workspace.services, teams=workspace.teams)
     engine = resolve(url)
     await engine.start()
     try:
-        await apply(await plan_changes(Goal.of(Workspace.load(WORKSPACE)), engine), engine)
+        await apply(await plan_changes(goal, engine), engine)
     finally:
         await engine.aclose()
 

@@ -10,11 +10,11 @@ from busline.bus.contract_log import ContractLog
 from busline.bus.decoding import Decoder
 from busline.names import ContractName, Service
 from busline.record import StoredRecord, TopicPartition
-from busline.transport.base import Groups, Received, Seekable, Transport
+from busline.transport.base import Admin, Groups, Received, Seekable, Transport
 from busline.transport.resolve import resolve
 
 
-class _Engine(Transport, Seekable, Groups, Protocol):
+class _Engine(Transport, Seekable, Groups, Admin, Protocol):
     """Every embedded engine has these powers."""
 
 
@@ -34,7 +34,7 @@ class DemoLog:
 
     async def ready(self, contracts: list[str]) -> bool:
         """Whether the contracts are applied and their topics are there."""
-        topics = await self._engine.topics() if hasattr(self._engine, "topics") else {}
+        topics = await self._engine.topics()
         return all(contract in topics for contract in contracts)
 
     async def written(self, topic: str) -> int:
