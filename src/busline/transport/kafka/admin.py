@@ -7,6 +7,7 @@ opens a client of its own: rare work, always with the secret of now.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -30,6 +31,10 @@ AT_ONCE = 500
 SAFE_REPLICAS = 3
 ALREADY_THERE = 36
 UNKNOWN_MEMBER = 25
+NO_COORDINATOR_YET = (14, 15, 16)
+"""Loading, not available, moved: what a group is answered while a broker starts, or makes its first group's topic."""
+COORDINATOR_WITHIN = 15.0
+COORDINATOR_PAUSE = 0.2
 T = TypeVar("T")
 
 
@@ -52,10 +57,14 @@ class KafkaAdmin:
         """`work(client)` in a thread. Raises errors of busline's tree only."""
         if (failure := await self._connection.probe()) is not None:
             raise failure  # kafka-python would try for long, and not say why
-        try:
-            return await asyncio.to_thread(self._in_thread, work)
-        except kafka.errors.KafkaError as error:
-            raise self._translated(error) from error
+        end = time.monotonic() + COORDINATOR_WITHIN
+        while True:
+            try:
+                return await asyncio.to_thread(self._in_thread, work)
+            except kafka.errors.KafkaError as error:
+                if getattr(error, "errno", None) not in NO_COORDINATOR_YET or time.monotonic() > end:
+                    raise self._translated(error) from error
+            await asyncio.sleep(COORDINATOR_PAUSE)
 
     def _in_thread(self, work: Callable[[Any], T]) -> T:
         security = self._connection.security

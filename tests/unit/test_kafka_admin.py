@@ -1,0 +1,54 @@
+"""Administrative calls wait for a coordinator that a new broker has yet to find, and for nothing else."""
+
+from typing import Any
+
+import kafka.errors
+import pytest
+
+from busline.errors import BuslineError, Unreachable
+from busline.transport.kafka import admin
+
+
+class Connection:
+    name = "kafka://nowhere:1"
+
+    async def probe(self) -> None:
+        return None
+
+
+def failing(
+    monkeypatch: pytest.MonkeyPatch, *failures: type[Exception]
+) -> tuple[admin.KafkaAdmin, list[type[Exception]]]:
+    left = list(failures)
+    client: Any = Connection()
+    made = admin.KafkaAdmin(client)
+
+    def call(work: Any) -> Any:
+        if left:
+            raise left.pop(0)("not now")
+        return work(None)
+
+    monkeypatch.setattr(made, "_in_thread", call)
+    monkeypatch.setattr(admin, "COORDINATOR_PAUSE", 0)
+    return made, left
+
+
+async def test_the_first_group_of_a_new_broker_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = kafka.errors
+    made, left = failing(monkeypatch, errors.CoordinatorNotAvailableError, errors.CoordinatorLoadInProgressError)
+    assert await made.run(lambda _: "done") == "done"
+    assert left == []
+
+
+async def test_a_coordinator_that_never_comes_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "COORDINATOR_WITHIN", -1.0)
+    made, _ = failing(monkeypatch, kafka.errors.CoordinatorNotAvailableError)
+    with pytest.raises(Unreachable):
+        await made.run(lambda _: "done")
+
+
+async def test_another_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, left = failing(monkeypatch, kafka.errors.GroupAuthorizationFailedError, kafka.errors.NotCoordinatorError)
+    with pytest.raises(BuslineError, match="refuses"):
+        await made.run(lambda _: "done")
+    assert len(left) == 1
