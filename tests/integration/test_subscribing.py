@@ -518,11 +518,15 @@ class Scripted:
         self.commit_error: Exception | None = None
 
     async def consume(self, topics: object, group: object, **options: object) -> "Scripted":
+        self.log.append(("join", None))
         return self
 
     async def publish(self, records: Sequence[Record]) -> list[Position]:
         self.log += [("publish", record) for record in records]
         return [Position(record.topic, 0, 0) for record in records]
+
+    async def revoked(self) -> list[Any]:
+        return await self.receive()
 
     async def receive(self) -> list[Any]:
         items = await self.items.get()
@@ -565,9 +569,9 @@ async def test_a_revoked_partition_is_finished_committed_and_released_in_that_or
         await until(lambda: script.items.empty())
         gate.set()
         await until(lambda: ("release", lease) in script.log)
-        assert script.log == [("commit", {lease: 2}), ("release", lease)]
+        assert script.log[1:] == [("commit", {lease: 2}), ("release", lease)]
         await until(lambda: b"7" in begun)
-    assert script.log[2:] == [("commit", {kept: 8}), ("close", None)]
+    assert script.log[3:] == [("commit", {kept: 8}), ("close", None)]
 
 
 async def test_a_fenced_lease_is_dropped_and_the_others_go_on() -> None:
@@ -609,3 +613,44 @@ async def test_a_hole_in_the_log_is_dead_lettered_by_its_position_and_passed() -
     letter = parse_letter(DLQ, 0, StoredRecord(0, 0, first.key, first.value, first.headers))
     assert (letter.source, letter.value) == (Position(TOPIC, 2, 1), None)
     assert "256 MB" in letter.reason and "before 5" in letter.reason
+
+
+async def test_a_full_window_still_gives_partitions_back() -> None:
+    gate = asyncio.Event()
+    lease = Lease(TOPIC, 0, 1)
+
+    async def handle(value: bytes) -> None:
+        await gate.wait()
+
+    script: Any = Scripted()
+    options = Concurrency(keys=1, window=1, commit_every=60)
+    async with running(make(script, make_route(handle), concurrency=options)) as runner:
+        script.items.put_nowait([run_of(lease, n) for n in range(8)])
+        await until(lambda: runner.health.waiting == 7)
+        assert not runner._lanes.has_room
+        script.items.put_nowait([Revoked(lease, 10.0)])
+        await until(lambda: runner.health.waiting == 0)
+        gate.set()
+        await until(lambda: ("release", lease) in script.log)
+        assert ("commit", {lease: 1}) in script.log
+
+
+async def test_a_consumer_that_does_not_recover_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = Lease(TOPIC, 0, 1)
+    done: list[bytes] = []
+
+    async def handle(value: bytes) -> None:
+        done.append(value)
+
+    monkeypatch.setattr("busline.bus.subscribing.RETRY_AFTER", 0.001)
+    script: Any = Scripted()
+    async with running(make(script, make_route(handle), concurrency=Concurrency(commit_every=60))) as runner:
+        script.items.put_nowait([run_of(lease, 0)])
+        script.items.put_nowait(Unreachable("gone"))
+        script.items.put_nowait(Unreachable("still gone"))
+        await until(lambda: script.log == [("join", None), ("close", None), ("join", None)])
+        assert not runner.health.ready
+        script.items.put_nowait([run_of(lease, 0, 1)])
+        await until(lambda: len(done) == 3)
+        assert runner.health.ready
+    assert script.log[3:] == [("commit", {lease: 2}), ("close", None)]

@@ -108,6 +108,7 @@ def _resolved(function: Any, parameter: inspect.Parameter, name: str, where: str
     scope.update(getattr(core, "__globals__", {}))
     closure = inspect.getclosurevars(core).nonlocals if inspect.isfunction(core) else {}
     frame = inspect.currentframe()
+    missing: NameError | None = None
     try:
         while frame is not None:
             try:

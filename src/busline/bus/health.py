@@ -31,7 +31,7 @@ class GroupHealth:
 
     def to_json(self) -> dict[str, object]:
         """Ready for json.dumps."""
-        return asdict(self) | {"partitions": list(self.partitions)}
+        return {**asdict(self), "partitions": list(self.partitions)}
 
 
 class Progress:

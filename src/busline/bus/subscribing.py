@@ -29,6 +29,7 @@ from busline.transport.base import (
     Lease,
     Received,
     Revoked,
+    Revoking,
     Seekable,
     Start,
     Transport,
@@ -41,6 +42,8 @@ STOP_WITHIN = 30.0
 LOOK_EVERY = 0.02
 """Seconds between two looks of `caught_up`; other members' positions are asked for ten times more rarely."""
 RETRY_AFTER = 1.0
+RETRY_AT_MOST = 15.0
+"""Seconds until a consumer whose engine does not answer is asked again; from the second time on, a new one is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +98,12 @@ class GroupRunner:
         spec = self.spec
         self._lanes = Lanes(self._settling, keys=spec.concurrency.keys, window=spec.concurrency.window)
         self._batches = Batches(self._lanes)
+        self._consumer = await self._consume()
+
+    async def _consume(self) -> Consumer:
+        spec = self.spec
         start = await begin(self._transport, spec.group, spec.start, spec.note)
-        self._consumer = await self._transport.consume(list(self._routes), spec.group, start=start, note=spec.note)
+        return await self._transport.consume(list(self._routes), spec.group, start=start, note=spec.note)
 
     async def _run(self) -> None:
         limits = TimeLimits(self._lanes, self._routes)
@@ -121,23 +128,50 @@ class GroupRunner:
             await self._wind_down(tasks, within)
 
     async def _receive(self) -> None:
-        while True:
-            await self._lanes.room()
-            await self._take_all(await self._next())
-
-    async def _next(self) -> Sequence[Item]:
+        failures = 0
         while True:
             try:
-                items = await self._consumer.receive()
+                await self._take_all(await self._next())
+                failures, self._reason = 0, None
             except BuslineError as error:
                 if not error.retryable:
                     raise
-                logger.warning("group %s: %s; trying again", self.spec.group, error)
+                failures += 1
                 self._reason = str(error)
-                await asyncio.sleep(RETRY_AFTER)
-            else:
-                self._reason = None
-                return items
+                logger.warning("group %s: %s; trying again", self.spec.group, error)
+                await asyncio.sleep(min(RETRY_AFTER * failures, RETRY_AT_MOST))
+                if failures > 1:
+                    await self._rejoin()
+
+    async def _next(self) -> Sequence[Item]:
+        """Records when there is room for them; till then only what is revoked."""
+        while not self._lanes.has_room:
+            if not isinstance(self._consumer, Revoking):
+                await self._lanes.room()
+                break
+            room = asyncio.ensure_future(self._lanes.room())
+            revoked = asyncio.ensure_future(self._consumer.revoked())
+            try:
+                await asyncio.wait((room, revoked), return_when=asyncio.FIRST_COMPLETED)
+                if revoked.done():
+                    return revoked.result()
+            finally:
+                await _cancelled(room, revoked)
+        return await self._consumer.receive()
+
+    async def _rejoin(self) -> None:
+        """A consumer that does not recover is replaced; what it had in hand comes again, after it has finished."""
+        self._batches.clear()
+        await self._lanes.drain(self.spec.concurrency.stop_within)
+        for lease in self._lanes.leases:
+            self._forget(lease)
+        await self._consumer.aclose()
+        try:
+            self._consumer = await self._consume()
+        except BuslineError as error:
+            if not error.retryable:
+                raise
+            logger.warning("group %s: cannot join again yet: %s", self.spec.group, error)
 
     async def _take_all(self, items: Sequence[Item]) -> None:
         for item in items:
@@ -315,3 +349,9 @@ class GroupRunner:
             dead_lettered=self._settling.dead_lettered,
             stalled=round(stalled, 3),
         )
+
+
+async def _cancelled(*futures: asyncio.Future[Any]) -> None:
+    for future in futures:
+        future.cancel()
+    await asyncio.gather(*futures, return_exceptions=True)

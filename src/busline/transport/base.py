@@ -125,6 +125,18 @@ class Consumer(Protocol):
         ...
 
 
+@runtime_checkable
+class Revoking(Protocol):
+    """Power of a consumer: tell what is revoked to a user who has no room for records just now."""
+
+    async def revoked(self) -> Sequence[Revoked]:
+        """What is revoked since the last call; waits until something is. Takes no record; cancelling takes nothing.
+
+        Instead of `receive`, not beside it. Raises as `receive` does.
+        """
+        ...
+
+
 class Transport(Protocol):
     """An engine. Constructed without IO by `resolve`; connected by `start`, ended by `aclose`."""
 

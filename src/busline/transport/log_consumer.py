@@ -83,7 +83,7 @@ class LogReader(LogConsumer):
         super().__init__(log, max_records)
         self._cursors = {Lease(*tp, 0): offset for tp, offset in positions.items()}
 
-    async def receive(self) -> list[Received | Revoked]:
+    async def receive(self) -> Sequence[Received | Revoked]:
         while True:
             self._wake.clear()
             self._check_open()
@@ -116,7 +116,7 @@ class GroupConsumer(LogConsumer):
     def __init__(self, log: Log, group: str, *, start: Start, note: str, max_records: int, ttl: float) -> None:
         super().__init__(log, max_records)
         self._group, self._start, self._note, self._ttl = group, start, note, ttl
-        self._revoked: list[Received | Revoked] = []
+        self._revoked: list[Revoked] = []
         self._member: Member
         self._beating: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
@@ -201,7 +201,7 @@ class GroupConsumer(LogConsumer):
         self._look.clear()
         return self._closing is None
 
-    async def receive(self) -> list[Received | Revoked]:
+    async def receive(self) -> Sequence[Received | Revoked]:
         while True:
             self._wake.clear()
             self._check_open()
@@ -217,6 +217,15 @@ class GroupConsumer(LogConsumer):
                 return revoked
             self._raise_trouble()
             await self._wake.wait()
+
+    async def revoked(self) -> Sequence[Revoked]:
+        while not self._revoked:
+            self._wake.clear()
+            self._check_open()
+            self._raise_trouble()
+            await self._wake.wait()
+        revoked, self._revoked = self._revoked, []
+        return revoked
 
     def _rewind(self, got: Sequence[Received | Revoked]) -> None:
         """Revocations come before any record: what was fetched meanwhile comes again."""

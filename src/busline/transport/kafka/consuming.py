@@ -132,6 +132,15 @@ class KafkaConsumer:
             self._ready.clear()
             await self._ready.wait()
 
+    async def revoked(self) -> Sequence[Revoked]:
+        while not self._revoked:
+            if self._error is not None:
+                raise self._error
+            self._ready.clear()
+            await self._ready.wait()
+        revoked, self._revoked = self._revoked, []
+        return revoked
+
     async def commit(self, positions: Mapping[Lease, int]) -> None:
         if positions:
             raise Fenced(list(positions))
