@@ -34,9 +34,9 @@ KNOWN: Final[Mapping[str, Known]] = {
     "registry": Known(about="the schema registry's URL, for the tools"),
     "app": Known(about="module:bus, for the tools and the pytest plugin"),
     "release": Known(about="what is deployed, as schema owners see it beside the running readers"),
-    "user": Known(about="the user to sign in with"),
+    "user": Known(about="the user to sign in with", file=False),
     "password": Known(about="that user's password", file=False, secret=True),
-    "password_file": Known(about="a file that holds the password, read anew before each connect", path=True),
+    "password_file": Known(about="a file that holds the password, read anew before each connect", file=False),
 }
 
 
@@ -135,7 +135,8 @@ def _table(file: Path) -> dict[str, object]:
 
 def _not_there(name: str, origin: str, known: Known | None) -> ConfigurationError:
     if known is not None:
+        what = f"{name} is a secret and does not belong here" if known.secret else f"{name} does not belong here"
         fix = f"Set BUSLINE_{name.upper()}, or BUSLINE_PASSWORD_FILE: this file is in version control."
-        return ConfigurationError(f"{name} is a secret and does not belong here", where=origin, fix=fix)
+        return ConfigurationError(what, where=origin, fix=fix if known.secret else f"Set BUSLINE_{name.upper()}.")
     names = ", ".join(name for name, known in KNOWN.items() if known.file)
     return ConfigurationError(f"there is no setting {name!r}", where=origin, fix=f"Known are {names}.")
