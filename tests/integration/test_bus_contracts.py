@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from busline.codec.framing import SINGLE_OBJECT_MARK
 from busline.contract import entries as entries_module
 from busline.contract.entries import entries
 from busline.contract.infer import infer
+from busline.contract.workspace import Workspace
 from busline.errors import (
     AccessDenied,
     ConfigurationError,
@@ -209,6 +211,33 @@ def count_calls(log: ContractLog) -> list[str]:
 
     log.reread = counted  # type: ignore[method-assign]
     return calls
+
+
+async def test_a_start_at_another_commit_writes_nothing_that_says_the_same(url: str, workspace: Path) -> None:
+    head = workspace.parent / ".git" / "HEAD"
+    head.parent.mkdir()
+    head.write_text("a" * 40 + "\n")
+    ends = []
+    for commit in ("a", "a", "b"):
+        head.write_text(commit * 40 + "\n")
+        async with Bus(url, service="demo/maker", workspace=workspace) as bus:
+            log = bus._running().session.log
+            ends.append(log.next)
+            assert b'"commit":"%s"' % (b"a" * 40) in log.records[b"contract/demo.thing"]
+    assert ends[0] == ends[1] == ends[2]
+
+
+async def test_a_start_keeps_the_registrys_ids_that_were_applied(url: str, workspace: Path) -> None:
+    contract = Workspace.load(workspace).contracts[ContractName("demo.thing")]
+    registered = replace(contract, versions=tuple(replace(v, registry_id=40 + v.number) for v in contract.versions))
+    engine = resolve(url)
+    await engine.start()
+    await write(engine, dict(entries([registered])))
+    await engine.aclose()
+    async with Bus(url, service="demo/maker", workspace=workspace) as bus:
+        found = bus._running().session.log.catalog.contract("demo.thing")
+        assert found is not None
+        assert [version.registry_id for version in found.versions] == [41]
 
 
 async def test_one_apply_is_visible_all_at_once(url: str) -> None:

@@ -15,6 +15,7 @@ from busline.bus.contract_log import SPEC, ContractLog, write
 from busline.bus.fitting import check_key, fills, why_unreadable
 from busline.contract.avro import schema_of
 from busline.contract.entries import entries
+from busline.contract.entry_changes import changed_entries, log_changes
 from busline.contract.event import Event
 from busline.contract.infer import infer
 from busline.contract.model import Contract, Kind, Version
@@ -57,8 +58,7 @@ class Embedded:
         finally:
             await consumer.aclose()
 
-    async def _write(self, wanted: Mapping[bytes, bytes | None]) -> None:
-        changes = {key: value for key, value in wanted.items() if self._log.records.get(key) != value}
+    async def _write(self, changes: Mapping[bytes, bytes | None]) -> None:
         if changes:
             await write(self._transport, changes)
             await self._log.read()
@@ -66,18 +66,26 @@ class Embedded:
     async def apply(self, workspace: Workspace) -> None:
         """Bring the engine to the workspace. Raises ContractMismatch where a version here has another schema."""
         contracts = [contract for contract in workspace.contracts.values() if contract.versions]
-        wanted = dict(entries(contracts, workspace.services.values(), workspace.teams.values()))
         await self._admin.create_topics([topic_spec(contract) for contract in contracts])
-        if wanted.items() <= self._log.records.items() and not self._gone(wanted):
+        if not self._changes(workspace, contracts):
             return
         async with self._alone():
             for contract in contracts:
                 self._check_versions(contract)
-            await self._write({**wanted, **dict.fromkeys(self._gone(wanted))})
+            await self._write(self._changes(workspace, contracts))
 
-    def _gone(self, wanted: Mapping[bytes, bytes]) -> list[bytes]:
-        """Services that the engine has and the workspace has not."""
-        return [key for key in self._log.records if key.startswith(b"service/") and key not in wanted]
+    def _changes(self, workspace: Workspace, contracts: Sequence[Contract]) -> dict[bytes, bytes | None]:
+        registered = [self._with_ids(contract) for contract in contracts]
+        services, teams = workspace.services.values(), workspace.teams.values()
+        return log_changes(dict(entries(registered, services, teams, commit=workspace.commit)), self._log.records)
+
+    def _with_ids(self, contract: Contract) -> Contract:
+        """As the engine holds it: a registry's ids that were applied once stand in front of records."""
+        held = self._log.catalog.contract(contract.name)
+        if held is None:
+            return contract
+        ids = {version.number: version.registry_id for version in held.versions}
+        return replace(contract, versions=tuple(replace(v, registry_id=ids.get(v.number)) for v in contract.versions))
 
     def _check_versions(self, contract: Contract) -> None:
         held = self._log.catalog.contract(contract.name)
@@ -112,7 +120,7 @@ class Embedded:
         if contract is None or not fits(model, contract):
             contract = _next(model, contract)
         await self._admin.create_topics([topic_spec(contract)])
-        await self._write(dict(entries([contract])))
+        await self._write({**changed_entries(dict(entries([contract])), self._log.records)})
 
     async def dead_letters(self, service: Service, contracts: Sequence[Contract]) -> None:
         """The topic of a service's dead letters."""

@@ -102,9 +102,8 @@ class GroupMaker:
         """Raises ContractUnknown, ContractMismatch, AccessDenied for what cannot be subscribed to."""
         for subscription in self._subscriptions:
             self._check(subscription)
-        if self._subscriptions and self._session.is_embedded:
-            contracts = [self._session.contract(s.contract) for s in self._subscriptions]
-            await self._session.embedded.dead_letters(self._session.service, contracts)
+        if self._subscriptions:
+            await self._session.prepare_dead_letters([self._contract(s) for s in self._subscriptions])
         names = dict.fromkeys(subscription.name for subscription in self._subscriptions)
         return [await self._group(name, [s for s in self._subscriptions if s.name == name]) for name in names]
 

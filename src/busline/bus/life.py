@@ -18,7 +18,7 @@ from busline.transport.base import Seekable
 
 _log = logging.getLogger("busline.bus")
 LONELY_AFTER: Final = 5.0
-"""Seconds after which a memory:// that nobody publishes to is worth a word."""
+"""Seconds after which an engine of this one process that nobody publishes to is worth a word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Life:
         await self.session.open([subscription.model for subscription in self._subscriptions])
         self.groups = await GroupMaker(self.session, self._subscriptions).groups()
         self._tasks = [asyncio.create_task(self._run(runner)) for runner, _ in self.groups]
-        if self.session.url.startswith("memory:") and self._subscriptions:
+        if self.session.transport.features.durable == "process" and self._subscriptions:
             self._lonely = asyncio.create_task(self._say_when_lonely())
 
     async def _run(self, runner: GroupRunner) -> None:

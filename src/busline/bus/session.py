@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 from busline.bus.contract_log import ContractLog
 from busline.bus.embedded import Embedded
@@ -20,12 +19,10 @@ from busline.contract.model import Action, Contract
 from busline.contract.workspace import Workspace
 from busline.errors import BuslineError, ConfigurationError, ContractUnknown, UnknownTopic
 from busline.names import ContractName, Service
-from busline.transport.base import Transport
+from busline.transport.base import Admin, Seekable, Transport
 from busline.transport.resolve import resolve
 
 _log = logging.getLogger("busline.bus")
-EMBEDDED: Final = frozenset({"memory", "sqlite"})
-"""Engines that live in or beside the process: a bus brings them up itself."""
 
 
 class Session:
@@ -36,7 +33,7 @@ class Session:
         self.release = settings.get("release") or ""
         self.transport, self.service, self._workspace = transport, service, workspace
         self._folder = settings.get("workspace")
-        self.is_embedded = is_embedded(self.url)
+        self.is_embedded = is_embedded(transport)
         self.free = self.is_embedded and workspace is None
         self.log = ContractLog(transport)
         self.outbox = Outbox(transport)
@@ -87,6 +84,21 @@ class Session:
         else:
             fix = "Declare it (busline declare), merge it, then: busline apply --env …"
         raise ContractUnknown(f"{name} is no contract on {self.url}", fix=fix)
+
+    async def prepare_dead_letters(self, contracts: Sequence[Contract]) -> None:
+        """Before the first event, not when the first one fails. Raises UnknownTopic with the way on, NotAuthorized."""
+        if self.is_embedded:
+            await self.embedded.dead_letters(self.service, contracts)
+        elif isinstance(self.transport, Seekable):
+            try:
+                await self.transport.bounds(self.service.dead_letters)
+            except UnknownTopic as error:
+                raise UnknownTopic(
+                    f"{self.service} has no place for its dead letters",
+                    where=f"{self.service.dead_letters} on {self.url}",
+                    why="the topic comes with the service's subscriptions, when its service file is applied",
+                    fix="Run: busline declare, merge it, then: busline apply --env …",
+                ) from error
 
     def _merged(self, name: ContractName) -> str | None:
         """What the workspace, if one is set, says of a contract that the engine lacks."""
@@ -141,14 +153,16 @@ def make_session(
         fix = 'Bus("sqlite:///bus.db"), BUSLINE_URL, or url in [tool.busline] of pyproject.toml.'
         raise ConfigurationError("no engine is named", fix=fix)
     path = settings.get("workspace")
-    workspace = Workspace.load(Path(path)) if path is not None and is_embedded(url) else None
-    service = _service(settings, origin, free=is_embedded(url) and workspace is None)
     engine = transport if transport is not None else resolve(url, security=security)
+    embedded = is_embedded(engine)
+    workspace = Workspace.load(Path(path)) if path is not None and embedded else None
+    service = _service(settings, origin, free=embedded and workspace is None)
     return Session(settings, engine, service, workspace)
 
 
-def is_embedded(url: str) -> bool:
-    return url.partition("://")[0] in EMBEDDED
+def is_embedded(engine: Transport) -> bool:
+    """Whether a bus brings the engine up itself: nobody guards it, and it lets anybody make topics."""
+    return isinstance(engine, Admin) and not engine.features.enforced
 
 
 def _service(settings: Settings, origin: str, *, free: bool) -> Service:

@@ -125,7 +125,7 @@ async def session(target: Target) -> AsyncIterator[Session]:
     """
     settings = Settings.load({"url": target.url, "service": target.service})
     transport = target.transport()
-    if target.service is None and not is_embedded(target.url):
+    if target.service is None and not is_embedded(transport):
         raise ConfigurationError(
             "contracts say who may do what", fix="Say who asks: --as TEAM/SERVICE, or BUSLINE_SERVICE."
         )

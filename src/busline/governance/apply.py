@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from busline.bus.contract_log import ContractLog, write
+from busline.contract.entry_changes import log_changes
 from busline.errors import ApplyError
 from busline.governance.applied import Applied
-from busline.governance.plan import Plan, log_changes
+from busline.governance.plan import Plan
 from busline.governance.subjects import register
 from busline.names import CONTRACT_LOG
 from busline.transport.base import Admin, Transport

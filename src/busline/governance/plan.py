@@ -6,12 +6,12 @@ removed, a topic with another number of partitions, a registry that lost its ids
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from busline.contract.entries import entries
+from busline.contract.entry_changes import content, log_changes
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
 from busline.errors import ApplyError
 from busline.governance.applied import Applied, read_applied
@@ -95,20 +95,6 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
     )
 
 
-def log_changes(expected: Mapping[bytes, bytes], applied: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
-    """What is to be written: new and changed records, and None for services that are gone."""
-    changed: dict[bytes, bytes | None] = {
-        key: value for key, value in expected.items() if key not in applied or _content(value) != _content(applied[key])
-    }
-    return changed | {key: None for key in applied if key.startswith(b"service/") and key not in expected}
-
-
-def _content(value: bytes) -> dict[str, Any]:
-    """Without the commit: else every merge would rewrite the whole log."""
-    loaded = json.loads(value)
-    return {key: one for key, one in loaded.items() if key != "commit"} if isinstance(loaded, dict) else {"": loaded}
-
-
 def _with_ids(contract: Contract, ids: Ids) -> Contract:
     versions = (replace(v, registry_id=ids.get((contract.name, v.number))) for v in contract.versions)
     return replace(contract, versions=tuple(versions))
@@ -175,6 +161,6 @@ def _record_lines(records: Mapping[bytes, bytes | None], applied: Mapping[bytes,
         elif key not in applied:
             yield Change(about, "+", what)
         else:
-            old, new = _content(applied[key]), _content(value)
+            old, new = content(applied[key]), content(value)
             parts = sorted(part for part in old.keys() | new.keys() if old.get(part) != new.get(part))
             yield Change(about, "~", f"{what}: {', '.join(parts)}")
