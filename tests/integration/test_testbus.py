@@ -263,9 +263,12 @@ async def test_an_error_that_a_retry_mends_is_not_raised(bus: Bus) -> None:
 
 
 async def test_a_reject_is_a_result_and_not_raised(bus: Bus) -> None:
+    class TooLate(Reject):
+        """A reason of the app's own."""
+
     @bus.subscribe(OrderPlaced)
     async def handle(event: OrderPlaced) -> None:
-        raise Reject("no")
+        raise TooLate("no")
 
     async with TestBus(bus) as testbus:
         await testbus.given(order())

@@ -13,10 +13,7 @@ from busline.bus.bus import Bus
 from busline.bus.cloudevents import Stamp
 from busline.bus.dead_letter import Letter, parse_letter
 from busline.bus.decoding import Decoder
-from busline.bus.delivery import Delivery
 from busline.bus.groups import Subscribed
-from busline.bus.handlers import Shape
-from busline.bus.middleware import Handler
 from busline.bus.publishing import Outlet, positions
 from busline.bus.session import Session
 from busline.bus.settings import Settings
@@ -26,21 +23,19 @@ from busline.codec.framing import single_object_prefix
 from busline.codec.keys import key_encoder
 from busline.contract.event import Deleted, Event, State
 from busline.contract.model import Contract
-from busline.errors import BuslineError, ConfigurationError, ContractUnknown, HandlerTimeout, SubscriptionError
+from busline.errors import ConfigurationError, ContractUnknown, Reject, SubscriptionError
 from busline.names import ContractName, Service
 from busline.record import Position, Record, StoredRecord
 from busline.testing.completing import Completing
+from busline.testing.failures import Failures
 from busline.transport.base import Outcome
 from busline.transport.memory import MemoryTransport
 
 URL: Final = "memory://"
 WITHIN: Final = 30.0
 """Seconds for all that follows from what was given."""
-REJECT: Final = "busline.errors.Reject"
-TIMEOUT: Final = "busline.errors.HandlerTimeout"
 
 E = TypeVar("E", bound=Event)
-S = TypeVar("S", bound=State)
 
 
 def find_app(root: Path) -> Bus:
@@ -92,7 +87,7 @@ class TestBus:
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
         self._engine = _Engine()
-        self._errors = _Errors()
+        self._failures = Failures()
         self._given: set[Position] = set()
         self._told = 0
         self._session: Session | None = None
@@ -101,7 +96,7 @@ class TestBus:
     async def start(self) -> None:
         """Raises what keeps the app from starting: a model that does not fit, access, a wrong workspace."""
         settings = self.bus.settings.with_argument("url", URL)
-        subscriptions = [_at_once(self._errors.watch(one)) for one in self.bus.subscriptions]
+        subscriptions = [_at_once(self._failures.watch(one)) for one in self.bus.subscriptions]
         self._loop = asyncio.get_running_loop()
         self._session = await self.bus.begin(settings, subscriptions, self._engine)
 
@@ -227,65 +222,12 @@ class TestBus:
     def _raise_failures(self) -> None:
         letters = self._letters()
         new, self._told = letters[self._told :], len(letters)
-        failures = [self._errors.of(letter) for letter in new if letter.error != REJECT]
+        errors = [self._failures.of(letter) for letter in new]
+        failures = [error for error in errors if not isinstance(error, Reject)]
         if len(failures) == 1:
             raise failures[0]
         if failures:
             raise ExceptionGroup(f"{len(failures)} events were given up", failures)
-
-
-class _Errors:
-    """The exceptions that handlers raised last, by subscription and position. Letters have their text only."""
-
-    def __init__(self) -> None:
-        self._last: dict[tuple[str | None, Position], Exception] = {}
-
-    def watch(self, subscription: Subscribed) -> Subscribed:
-        """The subscription, with what its handler raises kept."""
-        handler, name = subscription.handler, subscription.name
-        if handler.shape is Shape.BATCH:
-            return replace(subscription, handler=replace(handler, function=self._batch(handler.function, name)))
-        extras = subscription.extras.copy()
-        extras["middleware"] = (self._middleware(name), *extras.get("middleware", ()))
-        return replace(subscription, extras=extras)
-
-    def _middleware(self, name: str | None) -> Any:
-        def around(handler: Handler) -> Handler:
-            async def call(delivery: Delivery[Any]) -> None:
-                await self._kept(handler, delivery, name, [delivery])
-
-            return call
-
-        return around
-
-    def _batch(self, function: Any, name: str | None) -> Any:
-        async def call(deliveries: list[Delivery[Any]]) -> None:
-            await self._kept(function, deliveries, name, deliveries)
-
-        return call
-
-    async def _kept(self, function: Any, argument: object, name: str | None, of: list[Delivery[Any]]) -> None:
-        keys = [(name, delivery.position) for delivery in of]
-        for key in keys:
-            self._last.pop(key, None)
-        try:
-            await function(argument)
-        except Exception as error:
-            self._last |= dict.fromkeys(keys, error)
-            raise
-
-    def of(self, letter: Letter) -> Exception:
-        """What to raise for a letter; a note says whose it was."""
-        _, _, name = (*letter.group.split("/", 2), None)[:3]
-        error = self._last.get((name, letter.source)) or _from_text(letter)
-        error.add_note(f"{letter.contract}, handled by {letter.group}, was dead-lettered after {letter.calls} call(s)")
-        return error
-
-
-def _from_text(letter: Letter) -> BuslineError:
-    """For what no handler raised: its time ran out, or its model cannot read the event."""
-    kind = HandlerTimeout if letter.error == TIMEOUT else SubscriptionError
-    return kind(f"an event of {letter.contract} could not be handled", why=letter.reason)
 
 
 def _at_once(subscription: Subscribed) -> Subscribed:
