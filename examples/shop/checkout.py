@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from busline import Bus, Event
 from busline.contract.types import Int32
 
-ORDERS = int(os.environ.get("SHOP_ORDERS", "1200"))
+ORDERS = int(os.environ.get("SHOP_ORDERS", "1000"))
 USERS = 40
 BURST = 40
 

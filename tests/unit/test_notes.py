@@ -38,7 +38,9 @@ def test_who_reads_everything_lists_no_fields() -> None:
 
 @pytest.mark.parametrize("fields", [10, 1_000])
 def test_a_note_fits_the_metadata_of_a_commit(fields: int) -> None:
-    wide = type("Wide", (Event,), {"__annotations__": {f"a_long_field_{n}": str for n in range(fields)}}, contract="a.b")
+    wide = type(
+        "Wide", (Event,), {"__annotations__": {f"a_long_field_{n}": str for n in range(fields)}}, contract="a.b"
+    )
     note = reader_note([(infer([wide])[0], wide, None)], "release " * 100)
     assert len(note.encode()) <= MAX_NOTE
     assert ("f" in json.loads(note)) == (fields == 10)

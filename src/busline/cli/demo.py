@@ -20,6 +20,7 @@ from busline.errors import ConfigurationError
 
 ORDERS, INVOICES, STATISTICS = "orders.order-placed", "billing.invoice-sent", "marketing.user-statistics"
 INVOICING, COUNTING = "billing/invoicing", "marketing/statistics"
+LETTERS = "busline.dlq.billing.invoicing"
 LIMIT = 18.0
 """Seconds for everything; what is not handled by then counts as lost."""
 NEXT = (
@@ -30,7 +31,7 @@ NEXT = (
 
 
 @click.command()
-@click.option("--orders", default=1200, show_default=True, help="How many orders are placed.")
+@click.option("--orders", default=1000, show_default=True, help="How many orders are placed.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the log in this file.")
 @click.option("--swap", metavar="SERVICE=MODULE:BUS", multiple=True, help="Run another program as this service.")
 @json_option
@@ -72,7 +73,7 @@ async def _run(out: Output, services: Services, url: str, orders: int) -> list[V
                 async with asyncio.timeout(LIMIT):
                     await services.start(INVOICING)
                     await services.start(COUNTING)
-                    await _until(services, lambda: log.ready([ORDERS, INVOICES, STATISTICS]))
+                    await _until(services, lambda: log.ready([ORDERS, INVOICES, STATISTICS, LETTERS]))
                     shown = asyncio.create_task(_show(view, log))
                     try:
                         refusal = await services.intruder()
@@ -104,7 +105,7 @@ async def _counts(log: DemoLog) -> Counts:
     return Counts(
         published=invoicing.written,
         invoiced=await log.written(INVOICES),
-        letters=await log.written("busline.dlq.billing.invoicing"),
+        letters=await log.written(LETTERS),
         invoicing=invoicing.committed,
         counting=counting.committed,
     )
