@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -426,6 +427,22 @@ async def test_each_testbus_begins_with_an_empty_log_and_leaves_the_bus_as_it_wa
 def test_a_testbus_that_is_not_started_says_so(free: Bus) -> None:
     with pytest.raises(ConfigurationError, match="not started"):
         TestBus(free).published(InvoiceSent)
+
+
+async def test_the_shops_invoicing_is_tested_by_its_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    from examples.shop import invoicing
+
+    settings = invoicing.bus.settings.with_argument("workspace", str(Path(__file__).parents[2] / "schemas"))
+    monkeypatch.setattr(invoicing.bus, "settings", settings)
+
+    def ordered(currency: invoicing.Currency) -> invoicing.OrderPlaced:
+        return invoicing.OrderPlaced(order_id=uuid.UUID(int=1), user_id="u", total=Decimal("9.50"), currency=currency)
+
+    async with TestBus(invoicing.bus) as testbus:
+        await testbus.given(ordered(invoicing.Currency.EUR), ordered(invoicing.Currency.GBP))
+        [invoice] = testbus.published(invoicing.InvoiceSent)
+        assert (invoice.amount, invoice.attempts) == (Decimal("9.50"), 1)
+        assert testbus.dead_lettered(invoicing.OrderPlaced) == [ordered(invoicing.Currency.GBP)]
 
 
 APP = """
