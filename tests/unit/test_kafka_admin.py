@@ -1,11 +1,14 @@
 """Administrative calls wait for a coordinator that a new broker has yet to find, and for nothing else."""
 
+import subprocess
+import sys
 from typing import Any
 
 import kafka.errors
 import pytest
 
 from busline.errors import BuslineError, Unreachable
+from busline.record import TopicPartition
 from busline.transport.kafka import admin
 
 
@@ -52,3 +55,23 @@ async def test_another_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(BuslineError, match="refuses"):
         await made.run(lambda _: "done")
     assert len(left) == 1
+
+
+def test_an_import_warns_of_nothing() -> None:
+    """A user's tests may run with warnings as errors."""
+    command = [sys.executable, "-W", "error", "-c", "import busline.transport.kafka.engine"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_mark_waits_for_a_coordinator_that_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [kafka.errors.CoordinatorLoadInProgressError, kafka.errors.NoError]
+
+    class Client:
+        def alter_group_offsets(self, _: str, wanted: dict[Any, Any]) -> dict[Any, Any]:
+            return dict.fromkeys(wanted, answers.pop(0))
+
+    made, _ = failing(monkeypatch)
+    monkeypatch.setattr(made, "_in_thread", lambda work: work(Client()))
+    await made.mark("group", {TopicPartition("topic", 0): 1}, "note")
+    assert answers == []

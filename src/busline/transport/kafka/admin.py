@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
-
-import kafka.errors
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.net.sasl.oauth import AbstractTokenProvider
-from kafka.structs import OffsetAndMetadata
-from kafka.structs import TopicPartition as KafkaPartition
 
 from busline.errors import BuslineError, Fenced, TransportError
 from busline.record import Positions, TopicPartition
@@ -25,6 +20,15 @@ from busline.transport.kafka.connection import Connection
 from busline.transport.kafka.failures import from_code, translate
 from busline.transport.kafka.producer import BROKER_LIMIT, OVERHEAD
 from busline.transport.security import Security
+
+with warnings.catch_warnings():
+    # kafka-python 3.0 reads its schemas by a call that Python 3.11 and 3.12 deprecate (and 3.13 takes back)
+    warnings.filterwarnings("ignore", "(read_text|open_text|contents) is deprecated", DeprecationWarning)
+    import kafka.errors
+    from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+    from kafka.net.sasl.oauth import AbstractTokenProvider
+    from kafka.structs import OffsetAndMetadata
+    from kafka.structs import TopicPartition as KafkaPartition
 
 AT_ONCE = 500
 """Items a request: more make a controller slow for everyone."""
@@ -148,7 +152,15 @@ class KafkaAdmin:
     async def mark(self, group: str, positions: Positions, note: str) -> None:
         """A commit as by nobody: Kafka refuses it while the group has members."""
         wanted = {KafkaPartition(*at): OffsetAndMetadata(offset, note, -1) for at, offset in positions.items()}
-        answers = await self.run(lambda client: client.alter_group_offsets(group, wanted))
+
+        def work(client: Any) -> dict[Any, Any]:
+            answers: dict[Any, Any] = client.alter_group_offsets(group, wanted)
+            for kind in answers.values():
+                if kind.errno in NO_COORDINATOR_YET:
+                    raise kind()
+            return answers
+
+        answers = await self.run(work)
         refused = {TopicPartition(at.topic, at.partition): kind.errno for at, kind in answers.items() if kind.errno}
         for at, code in refused.items():
             if code != UNKNOWN_MEMBER:
