@@ -485,6 +485,14 @@ async def test_it_fails(testbus):
     with pytest.raises(ValueError, match="broken"):
         await testbus.given(Asked(name="broken"))
 """
+LIGHT = """
+import sys
+
+HEAVY = {'pydantic', 'apsw', 'aiokafka', 'click', 'busline.bus.bus', 'busline.testing.testbus'} & set(sys.modules)
+
+def test_pytest_has_imported_nothing_that_testbus_needs_until_now():
+    assert 'busline.testing.plugin' in sys.modules and not HEAVY
+"""
 PROJECT = """
 [tool.busline]
 app = "service.main:bus"
@@ -507,6 +515,7 @@ def project(tmp_path: Path) -> Callable[..., Path]:
         (tmp_path / "service").mkdir()
         (tmp_path / "service" / "main.py").write_text(APP)
         (tmp_path / "tests").mkdir()
+        (tmp_path / "tests" / "test_before.py").write_text(LIGHT)
         (tmp_path / "tests" / "test_service.py").write_text(TESTS.format(header=header, mark=mark))
         (tmp_path / "pyproject.toml").write_text(PROJECT.format(mode=mode))
         return tmp_path
@@ -531,7 +540,7 @@ def test_the_fixture_runs_under_the_ways_to_test_async_code(
     if "-p" in arguments:
         (folder / "pyproject.toml").write_text('[tool.busline]\napp = "service.main:bus"\n')
     done = pytest_in(folder, *arguments)
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_project_without_an_app_is_told_how_to_name_it(project: Callable[..., Path]) -> None:
@@ -540,17 +549,6 @@ def test_a_project_without_an_app_is_told_how_to_name_it(project: Callable[..., 
     done = pytest_in(folder, "-k", "an_answer")
     assert "no app is named for testbus" in done.stdout and "[tool.busline]" in done.stdout
     assert "Traceback" not in done.stdout and "1 error" in done.stdout
-
-
-def test_pytest_starts_without_importing_what_testbus_needs(project: Callable[..., Path]) -> None:
-    folder = project()
-    (folder / "tests" / "test_service.py").write_text(
-        "import sys\ndef test_light():\n"
-        "    heavy = {'pydantic', 'apsw', 'aiokafka', 'click', 'busline.bus.bus', 'busline.testing.testbus'}\n"
-        "    assert 'busline.testing.plugin' in sys.modules and not heavy & set(sys.modules)\n"
-    )
-    done = pytest_in(folder)
-    assert "1 passed" in done.stdout, done.stdout
 
 
 def test_the_app_is_found_from_the_root_folder(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
