@@ -303,6 +303,16 @@ async def test_each_of_two_groups_is_heard(bus: Bus) -> None:
         assert len(testbus.published(InvoiceSent)) == 1
 
 
+async def test_a_group_that_starts_at_the_latest_misses_nothing_that_is_given(bus: Bus) -> None:
+    @bus.subscribe(OrderPlaced, start="latest")
+    async def handle(event: OrderPlaced) -> None:
+        await bus.publish(InvoiceSent(order_id=event.order_id))
+
+    async with TestBus(bus) as testbus:
+        await testbus.given(order())
+        assert len(testbus.published(InvoiceSent)) == 1
+
+
 async def test_a_batch_handler_is_given_and_its_error_raised(bus: Bus) -> None:
     @bus.subscribe(OrderPlaced, retry=Retry(attempts=1), concurrency=Concurrency(keys=1))
     async def handle(batch: list[Delivery[OrderPlaced]]) -> None:
@@ -424,9 +434,11 @@ async def test_each_testbus_begins_with_an_empty_log_and_leaves_the_bus_as_it_wa
     assert free.settings.get("url") == "sqlite:////nowhere/at/all.db"
 
 
-def test_a_testbus_that_is_not_started_says_so(free: Bus) -> None:
+async def test_a_testbus_that_is_not_started_says_so(free: Bus) -> None:
     with pytest.raises(ConfigurationError, match="not started"):
         TestBus(free).published(InvoiceSent)
+    with pytest.raises(ConfigurationError, match="not started"):
+        await TestBus(free).given(InvoiceSent(order_id="o-1"))
 
 
 async def test_the_shops_invoicing_is_tested_by_its_workspace(monkeypatch: pytest.MonkeyPatch) -> None:

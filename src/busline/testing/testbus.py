@@ -96,7 +96,7 @@ class TestBus:
     async def start(self) -> None:
         """Raises what keeps the app from starting: a model that does not fit, access, a wrong workspace."""
         settings = self.bus.settings.with_argument("url", URL)
-        subscriptions = [_at_once(self._failures.watch(one)) for one in self.bus.subscriptions]
+        subscriptions = [_as_tested(self._failures.watch(one)) for one in self.bus.subscriptions]
         self._loop = asyncio.get_running_loop()
         self._session = await self.bus.begin(settings, subscriptions, self._engine)
 
@@ -116,9 +116,10 @@ class TestBus:
         Raises what a handler raised at last, but for Reject; an ExceptionGroup for several. Raises ContractUnknown,
         ContractMismatch, EncodeError for what its publisher could not write.
         """
+        outbox = self._started.outbox
         self._check_loop()
         records = [await self._record(event) for event in events]
-        self._given |= set(positions(await self._started.outbox.send(records)))
+        self._given |= set(positions(await outbox.send(records)))
         await self._handled()
         self._raise_failures()
 
@@ -230,6 +231,6 @@ class TestBus:
             raise ExceptionGroup(f"{len(failures)} events were given up", failures)
 
 
-def _at_once(subscription: Subscribed) -> Subscribed:
-    """Without the pauses between attempts."""
-    return replace(subscription, retry=replace(subscription.retry, initial=0.0, maximum=0.0))
+def _as_tested(subscription: Subscribed) -> Subscribed:
+    """Without the pauses between attempts, and from the log's begin: it is empty, and nothing given may be missed."""
+    return replace(subscription, start="earliest", retry=replace(subscription.retry, initial=0.0, maximum=0.0))
