@@ -12,7 +12,7 @@ import fastavro
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from pydantic import AwareDatetime, BaseModel, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, Field, PrivateAttr, field_validator
 
 from busline.codec.codec import Codec
 from busline.codec.instances import needs_validation
@@ -111,6 +111,23 @@ def test_an_instance_comes_back_as_pydantic_would_make_it() -> None:
     assert again.model_copy(update={"coupon": None}).coupon is None
     assert again.event_id != given.event_id
     assert not needs_validation(Order)
+
+
+def test_private_attributes_are_set_up_without_validation() -> None:
+    class Cached(Event, contract="codec.cached"):
+        n: int
+        _seen: list[int] = PrivateAttr(default_factory=list)
+
+    class Started(Cached, contract="codec.started"):
+        def model_post_init(self, context: Any) -> None:
+            super().model_post_init(context)
+            self._seen.append(self.n)
+
+    assert not needs_validation(Cached)
+    first, second = (Codec(Cached).decode(b"\x02") for _ in range(2))
+    assert first._seen == [] and first._seen is not second._seen
+    assert needs_validation(Started)
+    assert Codec(Started).decode(b"\x02")._seen == [1]
 
 
 def test_a_reader_may_want_fewer_fields_and_fill_new_ones() -> None:

@@ -14,11 +14,13 @@ from busline.codec.encoding import default_bytes
 from busline.codec.instances import maker
 from busline.codec.resolution import Arrays, Chosen, Enums, Maps, Plan, Records, Scalars, Taken, Unions, resolve
 from busline.codec.scalar_reading import read_long, read_string, scalar_reader
-from busline.codec.skipping import Skipping, least, values
+from busline.codec.skipping import Skipping, empties, least, values
 from busline.codec.tracing import Path
-from busline.codec.wire import Left, Misfit, Read, block, budget, charge
+from busline.codec.wire import MAX_DEFAULTS, Left, Misfit, Read, block, budget, charge
 from busline.contract.annotations import attributes
+from busline.contract.defaults import from_json
 from busline.contract.nodes import Array, Enum, Field, Fixed, Map, Node, Primitive, Record
+from busline.errors import ContractMismatch
 
 _SCALAR: Final = (Primitive, Fixed, Enum)
 
@@ -30,6 +32,8 @@ class Decoding:
         self.path = path
         self.records: dict[int, Read] = {}
         self.skipping = Skipping()
+        self.known: dict[int, int] = {}
+        self.made = 0
 
     def read(self, plan: Plan) -> Read:
         match plan:
@@ -53,25 +57,17 @@ class Decoding:
     # --- containers
 
     def array(self, plan: Arrays) -> Read:
-        item, fewest = self.at("[]", self.read(plan.items)), least(written(plan.items))
-        as_tuple = plan.wanted.python is tuple
+        item, fewest = self.read(plan.items), least(written(plan.items), self.known)
+        as_tuple, path = plan.wanted.python is tuple, self.path
 
-        def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
-            out: list[Any] = []
-            add = out.append
-            while data[p]:
-                n, p, end = block(data, p, left, fewest)
-                for _ in range(n):
-                    value, p = item(data, p, left)
-                    add(value)
-                if end not in (-1, p):
-                    raise Misfit("a block that does not end where it says")
-            return (tuple(out) if as_tuple else out), p + 1
+        def traced(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+            assert path is not None
+            return _items(path.reading_each(item), fewest, as_tuple)(data, p, left)
 
-        return read
+        return _items(item, fewest, as_tuple) if path is None else traced
 
     def map(self, plan: Maps) -> Read:
-        item, fewest = self.at("{}", self.read(plan.values)), 1 + least(written(plan.values))
+        item, fewest = self.at("{}", self.read(plan.values)), 1 + least(written(plan.values), self.known)
 
         def read(data: bytes, p: int, left: Left) -> tuple[dict[str, Any], int]:
             out: dict[str, Any] = {}
@@ -127,11 +123,18 @@ class Decoding:
         given = frozenset(names[s.wanted.name] for s in plan.steps if isinstance(s, Taken))
         make = maker(model, given) if isinstance(model, type) else None
         read = _whole(steps, template) if all(s[0] for s in steps) else _skipping(steps, template)
-        surplus = sum(values(f.type, f.default) for f in plan.defaulted)
-        surplus += sum(least(f.type) == 0 for f in plan.written.fields)
+        surplus = self.surplus(plan)
         if fresh or surplus:
             read = _defaulted(read, fresh, surplus)
         return read if make is None else _made(read, make)
+
+    def surplus(self, plan: Records) -> int:
+        """What the record costs beside its bytes. Raises ContractMismatch for defaults without end."""
+        defaults = sum(values(from_json(f.type, f.default)) for f in plan.defaulted)
+        self.made += defaults
+        if self.made > MAX_DEFAULTS:
+            raise ContractMismatch(f"the defaults make more than {MAX_DEFAULTS} values", where=plan.wanted.name)
+        return defaults + empties(plan.written, self.known)
 
     def step(self, step: Taken | Field, names: dict[str, str]) -> tuple[str | None, Any]:
         if isinstance(step, Taken):
@@ -171,6 +174,22 @@ def written(plan: Plan) -> Node:
             return Map(written(plan.values))
         case Chosen():
             return written(plan.plan)
+
+
+def _items(item: Read, fewest: int, as_tuple: bool) -> Read:
+    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+        out: list[Any] = []
+        add = out.append
+        while data[p]:
+            n, p, end = block(data, p, left, fewest)
+            for _ in range(n):
+                value, p = item(data, p, left)
+                add(value)
+            if end not in (-1, p):
+                raise Misfit("a block that does not end where it says")
+        return (tuple(out) if as_tuple else out), p + 1
+
+    return read
 
 
 def _names(record: Record) -> dict[str, str]:

@@ -11,16 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from pydantic import BaseModel
-from pydantic._internal._model_construction import init_private_attributes
+from pydantic import BaseModel, PrivateAttr
 
-from busline.contract.types import INT32, INT64, Duration, LocalNanos, Nanos, _to_float32, _whole_millis
+from busline.contract.types import INT32, INT64, Duration, LocalNanos, Nanos, to_float32, whole_millis
 
 Make: TypeAlias = Callable[[dict[str, Any]], Any]
 
+
+class _WithPrivate(BaseModel):
+    _one: int = PrivateAttr(default=0)
+
+
+_OWN_INITS: Final = (BaseModel.model_post_init, _WithPrivate.model_post_init)
+"""pydantic's own, which set up private attributes and do no more."""
 _ANY: Final = {"type": "any"}
 _META: Final = frozenset({"type", "metadata", "ref", "serialization", "strict"})
-_KNOWN_FUNCTIONS: Final = (_to_float32, _whole_millis, Nanos, LocalNanos)
+_KNOWN_FUNCTIONS: Final = (to_float32, whole_millis, Nanos, LocalNanos)
 _ALLOWED: Final[dict[str, frozenset[str]]] = {
     "none": frozenset(),
     "bool": frozenset(),
@@ -65,7 +71,7 @@ def needs_validation(model: type[BaseModel]) -> bool:
 def _is_plain_model(model: type[BaseModel], schema: Any, definitions: Mapping[str, Any]) -> bool:
     if schema["type"] != "model" or schema["schema"]["type"] != "model-fields" or schema.get("custom_init"):
         return False
-    if model.model_post_init not in (BaseModel.model_post_init, init_private_attributes):
+    if model.model_post_init not in _OWN_INITS:
         return False
     config = {key for key, value in schema.get("config", {}).items() if value is not None}
     fields = schema["schema"]["fields"].values()
@@ -123,7 +129,7 @@ def _constructor(model: type[BaseModel], given: frozenset[str]) -> Make:
     put_private = slots["__pydantic_private__"].__set__
     shared = set(given) if model.model_config.get("frozen") else None  # nobody can add to a frozen instance's set
     open_ended = model.model_config.get("extra") == "allow"
-    private = bool(model.__private_attributes__)
+    init_private = model.model_post_init if model.__private_attributes__ else None
 
     def make(values: dict[str, Any]) -> Any:
         instance = new(model)
@@ -131,8 +137,8 @@ def _constructor(model: type[BaseModel], given: frozenset[str]) -> Make:
         put_set(instance, set(given) if shared is None else shared)
         put_extra(instance, {} if open_ended else None)
         put_private(instance, None)
-        if private:
-            init_private_attributes(instance, None)
+        if init_private is not None:
+            init_private(instance, None)
         return instance
 
     return make

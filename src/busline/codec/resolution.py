@@ -127,6 +127,7 @@ class _Resolver:
         self.total = total
         self.records: dict[tuple[int, int], Records] = {}
         self.open: set[tuple[int, int]] = set()
+        self.unfit: dict[tuple[int, int], tuple[str, str]] = {}
         self.renamed: dict[tuple[int, str], Record] = {}
 
     def plan(self, written: Node, wanted: Node, path: str) -> Plan:
@@ -172,6 +173,9 @@ class _Resolver:
         if known is not None:
             known.recursive = known.recursive or pair in self.open
             return known
+        if pair in self.unfit:
+            below, why = self.unfit[pair]
+            raise _Unfit(path + below, why)
         plan = self.records[pair] = Records(written, wanted)
         self.open.add(pair)
         try:
@@ -179,8 +183,10 @@ class _Resolver:
             plan.steps = tuple(self.step(f, sources, path) for f in written.fields)
             plan.defaulted = tuple(f for f in wanted.fields if f.name not in {s.name for s in sources.values()})
             return plan
-        except _Unfit:  # what was finished meanwhile may hold this one, which never will be
-            self.records = {key: self.records[key] for key in self.open if key != pair}
+        except _Unfit as error:
+            self.unfit[pair] = error.path.removeprefix(path), error.why
+            for key in tuple(self.records)[tuple(self.records).index(pair) :]:
+                del self.records[key]  # what was begun after this one may hold it, which never will be finished
             raise
         finally:
             self.open.discard(pair)

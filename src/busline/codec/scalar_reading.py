@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from busline.codec.wire import INT_MAX, INT_MIN, Left, Misfit, Read, blob, varint
 from busline.contract.nodes import Fixed, Logical, Primitive
-from busline.contract.types import Duration, LocalNanos, Nanos
+from busline.contract.types import Duration, LocalNanos, Nanos, to_float32
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 LOCAL_EPOCH: Final = dt.datetime(1970, 1, 1)
@@ -25,7 +25,6 @@ _DAY: Final = 86_400_000_000
 _FLOAT: Final = struct.Struct("<f").unpack_from
 _DOUBLE: Final = struct.Struct("<d").unpack_from
 _DURATION: Final = struct.Struct("<III").unpack
-_FLOAT32: Final = struct.Struct("<f")
 
 
 def scalar_reader(written: Primitive | Fixed, wanted: Primitive | Fixed) -> Read:
@@ -124,19 +123,15 @@ _PRIMITIVES: Final[dict[str, Read]] = {
 }
 
 
-def _to_float32(n: float) -> float:
-    return float(_FLOAT32.unpack(_FLOAT32.pack(n))[0])
-
-
 def _same(value: Any) -> Any:
     return value
 
 
 _CONVERSIONS: Final[dict[tuple[str, str], Callable[[Any], Any]]] = {
     ("int", "long"): _same,
-    ("int", "float"): _to_float32,
+    ("int", "float"): to_float32,
     ("int", "double"): float,
-    ("long", "float"): _to_float32,
+    ("long", "float"): to_float32,
     ("long", "double"): float,
     ("float", "double"): _same,
     ("string", "bytes"): str.encode,

@@ -202,7 +202,8 @@ def _uuid_fixed(value: Any, add: Add) -> None:
 def _decimal(logical: Logical, size: int | None) -> Write:
     precision, scale = logical.precision, logical.scale
     limit = 10**precision
-    context = Context(prec=precision + 1, traps=[InvalidOperation, Overflow, Inexact])
+    # Emax keeps the int of a hostile exponent from being made
+    context = Context(prec=precision + 1, Emax=precision, traps=[InvalidOperation, Overflow, Inexact])
     scaleb = Decimal.scaleb
     expected = f"a decimal({precision}, {scale})"
 
@@ -211,15 +212,17 @@ def _decimal(logical: Logical, size: int | None) -> Write:
             raise misfit("a Decimal", value)
         try:
             unscaled = scaleb(value, scale, context)
-            n = int(unscaled) if -limit < unscaled < limit else None
-        except ArithmeticError:
+            n = int(unscaled)
+        except (ArithmeticError, ValueError):
             raise misfit(expected, value) from None
-        if n is None or n != unscaled:
+        if not -limit < n < limit or n != unscaled:
             raise misfit(expected, value)
-        data = n.to_bytes((n + (n < 0)).bit_length() // 8 + 1 if size is None else size, "big", signed=True)
+        width = (n + (n < 0)).bit_length() // 8 + 1
         if size is None:
-            add(number(len(data)))
-        add(data)
+            add(number(width))
+            add(n.to_bytes(width, "big", signed=True))
+        else:
+            add(n.to_bytes(size, "big", signed=True))
 
     return write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from busline.codec.scalar_reading import read_long
-from busline.codec.wire import Left, Misfit, Skip, block, varint
+from busline.codec.wire import EMPTY_ITEM, Left, Misfit, Skip, block, charge, varint
 from busline.contract.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, walk
 
 _BYTES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
@@ -27,19 +27,27 @@ def least(node: Node, known: dict[int, int] | None = None) -> int:
     return 1
 
 
-def values(node: Node, default: object) -> int:
-    """How many values a default makes."""
+def empties(record: Record, known: dict[int, int]) -> int:
+    """What the fields without bytes cost: records of such records double with every level."""
+    without = (f.type for f in record.fields if least(f.type, known) == 0)
+    return sum(EMPTY_ITEM if isinstance(node, Record) else 1 for node in without)
+
+
+def values(default: object) -> int:
+    """How many values a default is, all within it counted."""
     if isinstance(default, list):
-        return 1 + sum(values(node, item) for item in default)
+        return 1 + sum(values(item) for item in default)
     if isinstance(default, dict):
-        return 1 + sum(values(node, item) for item in default.values())
+        return 1 + sum(values(item) for item in default.values())
     return 1
 
 
 def needs_walk(root: Node) -> bool:
     """Whether a message may pass the bounds without being large: it nests, or holds items without bytes."""
+    known: dict[int, int] = {}
     return any(
-        (isinstance(n, Record) and _contains_itself(n)) or (isinstance(n, Array) and least(n.items) == 0)
+        (isinstance(n, Record) and (empties(n, known) or _contains_itself(n)))
+        or (isinstance(n, Array) and least(n.items, known) == 0)
         for n in walk(root)
     )
 
@@ -53,6 +61,7 @@ class Skipping:
 
     def __init__(self) -> None:
         self.records: dict[int, Skip] = {}
+        self.known: dict[int, int] = {}
 
     def skip(self, node: Node) -> Skip:
         match node:
@@ -63,9 +72,9 @@ class Skipping:
             case Enum():
                 return _index(len(node.symbols), "symbol")
             case Array():
-                return _blocks(self.skip(node.items), least(node.items))
+                return _blocks(self.skip(node.items), least(node.items, self.known))
             case Map():
-                return _blocks(_pair(self.skip(node.values)), 1 + least(node.values))
+                return _blocks(_pair(self.skip(node.values)), 1 + least(node.values, self.known))
             case Union():
                 return _branch([self.skip(b) for b in node.branches])
         return self.record(node)
@@ -76,8 +85,11 @@ class Skipping:
             return known
         fields: list[Skip] = []
         nests = _contains_itself(node)
+        surplus = empties(node, self.known)
 
         def skip(data: bytes, p: int, left: Left) -> int:
+            if surplus:
+                charge(left, surplus)
             if nests:
                 left[1] -= 1
                 if left[1] < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from busline.codec.wire import Add, Left, Read, Write
@@ -24,6 +25,15 @@ class Path:
             except Exception:
                 self.segments.append(segment)
                 raise
+
+        return traced
+
+    def reading_each(self, read: Read) -> Read:
+        """For the items of one array, one after the other."""
+        indexes = count()
+
+        def traced(data: bytes, p: int, left: Left) -> tuple[Any, int]:
+            return self.reading(f"[{next(indexes)}]", read)(data, p, left)
 
         return traced
 

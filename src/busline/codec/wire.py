@@ -21,6 +21,8 @@ MAX_ELEMENTS: Final = 1_000_000
 """Items of arrays and maps in one message, and values that came without bytes (defaults)."""
 MAX_LEVELS: Final = 64
 """How often a record may contain itself, on one way down."""
+MAX_DEFAULTS: Final = 100_000
+"""Values that the defaults of one reader make, all together."""
 EMPTY_ITEM: Final = 64
 """What an item without bytes costs: millions of them fit into five bytes."""
 INT_MIN: Final = -(2**31)

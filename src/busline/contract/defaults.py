@@ -19,7 +19,9 @@ from pydantic import BaseModel
 from busline.contract.annotations import attributes
 from busline.contract.nodes import MISSING, Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
 from busline.contract.types import INT32, INT64, Duration, LocalNanos, Nanos
+from busline.errors import SchemaInvalid
 
+MAX_VALUES: Final = 10_000
 _DIGITS: Final = Context(prec=1000)
 _EPOCH: Final = dt.datetime(1970, 1, 1)
 _UTC_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -157,28 +159,45 @@ def unscaled_bytes(value: Decimal, logical: Logical, size: int | None) -> bytes:
         return _misfit(value, f"a decimal on {size} bytes")
 
 
-def from_json(node: Node, value: Any) -> Any:
+def from_json(node: Node, value: Any, left: list[int] | None = None) -> Any:
     """The plain Python value of a default that `parse` took: records are dicts, enums their symbols.
 
     Raises ValueError where the default is none of the type. Of a union it is a value of the first branch that fits.
+    left: how many values it may still make. Fields that are left out have defaults of their own, which double with
+    every level of records; SchemaInvalid is raised beyond MAX_VALUES.
     """
+    left = [MAX_VALUES] if left is None else left
+    left[0] -= 1
+    if left[0] < 0:
+        raise SchemaInvalid(f"a default makes more than {MAX_VALUES} values", fix="Make it null, or smaller.")
     match node:
         case Primitive() | Fixed():
             return _scalar_from_json(node, value)
         case Enum():
             return value if value in node.symbols else _misfit(value, f"one of {', '.join(node.symbols)}")
         case Array():
-            return [from_json(node.items, v) for v in value] if isinstance(value, list) else _misfit(value, "array")
+            return (
+                [from_json(node.items, v, left) for v in value] if isinstance(value, list) else _misfit(value, "array")
+            )
         case Map():
             return (
-                {k: from_json(node.values, v) for k, v in value.items()}
+                {k: from_json(node.values, v, left) for k, v in value.items()}
                 if isinstance(value, dict)
                 else _misfit(value, "object")
             )
         case Union():
-            return from_json(*json_branch(node, value))
+            return _of_first_branch(node, value, left)
         case Record():
-            return _record_from_json(node, value)
+            return _record_from_json(node, value, left)
+
+
+def _of_first_branch(node: Union, value: Any, left: list[int]) -> Any:
+    for branch in node.branches:
+        try:
+            return from_json(branch, value, left)
+        except ValueError:
+            continue
+    return _misfit(value, "a value of any of the union's types")
 
 
 def json_branch(node: Union, value: Any) -> tuple[Node, Any]:
@@ -192,13 +211,13 @@ def json_branch(node: Union, value: Any) -> tuple[Node, Any]:
     return _misfit(value, "a value of any of the union's types")
 
 
-def _record_from_json(node: Record, value: Any) -> dict[str, Any]:
+def _record_from_json(node: Record, value: Any, left: list[int]) -> dict[str, Any]:
     if not isinstance(value, dict):
         return _misfit(value, f"an object: {node.name}")
     lacking = [f.name for f in node.fields if f.name not in value and f.default is MISSING]
     if lacking or value.keys() - {f.name for f in node.fields}:
         return _misfit(value, f"an object with the fields of {node.name}")
-    return {f.name: from_json(f.type, value.get(f.name, f.default)) for f in node.fields}
+    return {f.name: from_json(f.type, value.get(f.name, f.default), left) for f in node.fields}
 
 
 def _scalar_from_json(node: Primitive | Fixed, value: Any) -> Any:

@@ -43,7 +43,7 @@ class Unit:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Milliseconds cut finer values at construction, so that an event equals what its readers get."""
         schema = handler(source)
-        return schema if self.name == "micros" else core_schema.no_info_after_validator_function(_whole_millis, schema)
+        return schema if self.name == "micros" else core_schema.no_info_after_validator_function(whole_millis, schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,12 @@ class Aliases:
         object.__setattr__(self, "names", names)
 
 
-def _whole_millis(value: Any) -> Any:
+def whole_millis(value: Any) -> Any:
+    """A time or datetime, cut to milliseconds."""
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
-def _to_float32(value: float) -> float:
+def to_float32(value: float) -> float:
     """The nearest 32-bit float, so that an event equals what its readers get."""
     try:
         return float(struct.unpack("<f", struct.pack("<f", value))[0])
@@ -92,7 +93,7 @@ Millis: Final = Unit("millis")
 Micros: Final = Unit("micros")
 Int32: TypeAlias = Annotated[int, Width("int"), Field(ge=INT32[0], le=INT32[1])]
 Int64: TypeAlias = Annotated[int, Width("long"), Field(ge=INT64[0], le=INT64[1])]
-Float32: TypeAlias = Annotated[float, Width("float"), AfterValidator(_to_float32)]
+Float32: TypeAlias = Annotated[float, Width("float"), AfterValidator(to_float32)]
 
 
 class _SinceEpoch(int):
