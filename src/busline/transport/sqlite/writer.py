@@ -25,7 +25,7 @@ from busline.transport.base import Outcome
 from busline.transport.partitioner import Partitioner
 from busline.transport.sqlite.appending import Appender, Known
 from busline.transport.sqlite.cleaning import Cleaner
-from busline.transport.sqlite.database import BUSY_MS, STORAGE_ERRORS, connect, create_schema, storage_failed
+from busline.transport.sqlite.database import BUSY_MS, STORAGE_ERRORS, connect, create_schema, extend_wal, storage_failed
 
 logger = logging.getLogger("busline.transport.sqlite")
 
@@ -33,8 +33,10 @@ T = TypeVar("T")
 Work: TypeAlias = Callable[[apsw.Connection], T]
 LARGEST = 4096
 """Records of one transaction: bounds how long the lock is held."""
-CHECKPOINT_PAGES = 4000
+CHECKPOINT_PAGES = 2000
 CHECKPOINT_BUSY_MS = 100
+EXTEND_AT = 16
+"""Pages in the WAL at which it is laid out in full: who writes little does not pay for it."""
 
 
 class _Job(Generic[T]):
@@ -96,7 +98,7 @@ class Writer:
         self._choose = Partitioner()
         self._cleaner = Cleaner()
         self._pages = 0
-        self._stopping = self._failing = self._closed = False
+        self._stopping = self._failing = self._closed = self._extended = False
         self._lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             with self._locked():
@@ -154,6 +156,8 @@ class Writer:
         while jobs := self._take():
             self._transact(jobs)
             self._clean()
+            if self._pages > EXTEND_AT and not self._extended:
+                self._extend()
             if self._pages > CHECKPOINT_PAGES:
                 self._checkpoint()
 
@@ -242,6 +246,14 @@ class Writer:
                 loop.call_soon_threadsafe(_settle, theirs)
             except RuntimeError:  # the loop is closed: nobody waits
                 pass
+
+    def _extend(self) -> None:
+        self._extended = True
+        try:
+            with self._locked():
+                extend_wal(self._path, CHECKPOINT_PAGES + CHECKPOINT_PAGES // 8)
+        except OSError as error:  # little space: the WAL grows as it is written, only slower
+            logger.debug("laying out the WAL of %s: %s", self._path, error)
 
     def _checkpoint(self) -> None:
         """By whoever finds the WAL long, holding the lock: beside running writers a PASSIVE one never ends."""
