@@ -173,10 +173,12 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
         super().__init__(connection, client, limit)
         self._start: Start = start
         self._note = note
+        self._topics: Sequence[str] = ()
         self._epoch = 0
         self._released = asyncio.Event()
 
     def join(self, topics: Sequence[str]) -> None:
+        self._topics = topics
         self._client.subscribe(topics, listener=self)
         self._task = asyncio.create_task(self._fetch())
 
@@ -229,6 +231,8 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
+            for topic in {*self._topics} - {one.topic for one in assigned}:
+                await partitions_of(self._client._client, topic)  # aiokafka assigns nothing of a deleted one, silently
             positions = await self._positions(assigned)
             await self._write(positions)
         except kafka.CommitFailedError:
