@@ -25,7 +25,8 @@ STATE = CACHE / "servers"
 
 def up(name: str) -> None:
     if (STATE / f"{name}.json").exists():
-        raise ServerUnavailable(f"{name} is up already; end it by: python scripts/servers.py down {name}")
+        url = json.loads((STATE / f"{name}.json").read_text())["url"]
+        raise ServerUnavailable(f"{name} is up already: {url}; end it by: python scripts/servers.py down {name}")
     server = kafka_server.start() if name == "kafka" else registry_server.start()
     STATE.mkdir(parents=True, exist_ok=True)
     folder = str(server.folder) if isinstance(server, kafka_server.KafkaServer) else None

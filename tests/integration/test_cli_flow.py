@@ -181,6 +181,34 @@ def test_a_dry_run_checks_and_publishes_nothing(hello: Path, busline: Busline) -
     assert busline("read", "demo.hello", "--json").stdout == ""
 
 
+def test_made_up_events_are_shown_by_a_dry_run_and_fit(hello: Path, busline: Busline) -> None:
+    shown = busline("publish", "demo.hello", "--fake", "3", "--dry-run")
+    assert shown.returncode == 0
+    assert [set(event) for event in objects(shown.stdout)] == [{"name"}] * 3
+    assert busline("publish", "demo.hello", given=shown.stdout).returncode == 0
+    assert len(objects(busline("read", "demo.hello", "--json").stdout)) == 3
+
+
+def test_reading_as_a_service_does_not_make_it_late(hello: Path, busline: Busline) -> None:
+    busline("publish", "demo.hello", "--fake", "2")
+    busline("read", "demo.hello", "--as", "demo/hello", "--limit", "1")
+    assert busline("lag", "demo/hello", "--json").stdout == ""
+
+
+def test_who_asks_makes_no_file(tmp_path: Path, busline: Busline) -> None:
+    for args in (["read", "demo.hello"], ["lag", "demo/hello"], ["dlq", "list", "demo/hello"]):
+        done = busline(*args, "--url", "sqlite:///slip/bus.db")
+        assert done.returncode == 1
+        assert "there is no file slip/bus.db" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_there_twice_is_refused(here: Busline) -> None:
+    done = here("publish", "demo.hello", given=b'{"name": "ann", "name": "bob"}\n')
+    assert done.returncode == 1
+    assert "'name' is there twice" in done.stderr
+
+
 def test_a_bad_line_ends_it_and_the_lines_before_it_are_published(hello: Path, busline: Busline) -> None:
     done = busline("publish", "demo.hello", given='{"name": "ann"}\n\n{"nam": "bob"}\n{"name": "cid"}\n')
     assert done.returncode == 1
@@ -228,9 +256,10 @@ def test_hostile_input_is_an_error_with_its_line_and_nothing_is_published(here: 
 
 def test_one_document_of_several_lines_is_taken_whole(hello: Path, busline: Busline) -> None:
     assert busline("publish", "demo.hello", given='{\n  "name": "ann"\n}\n').returncode == 0
+    assert busline("publish", "demo.hello", given='\ufeff {\n  "name": "dan"\n}\n'.encode()).returncode == 0
     assert busline("publish", "demo.hello", given='[\n  {"name": "bob"},\n  {"name": "cid"}\n]\n').returncode == 0
     names = [event["event"]["name"] for event in objects(busline("read", "demo.hello", "--json").stdout)]
-    assert sorted(names) == ["ann", "bob", "cid"]
+    assert sorted(names) == ["ann", "bob", "cid", "dan"]
 
 
 def test_a_changed_version_is_refused_and_nothing_is_written(hello: Path, busline: Busline) -> None:
@@ -247,7 +276,11 @@ def test_a_changed_version_is_refused_and_nothing_is_written(hello: Path, buslin
     ("args", "code", "says"),
     [
         (["read", "demo.nope"], 1, "BL0204"),
-        (["read", "Demo.Nope"], 1, "BL0200"),
+        (["read", "Demo.Nope"], 2, "not a team name"),
+        (["read", "demo.hello", "--as", "demo"], 2, "not a service name"),
+        (["read", "demo.hello", "--start", "0:0,9:1"], 2, "no partition 9"),
+        (["read", "demo.hello", "--url", ""], 2, "empty"),
+        (["read", "demo.hello", "--env", ""], 2, "empty"),
         (["read", "demo.hello", "--start", "yesterday"], 2, "BL0100"),
         (["read", "demo.hello", "--start", "0:x"], 2, "BL0100"),
         (["read", "demo.hello", "--env", "nope"], 2, "There are: local"),
@@ -258,7 +291,7 @@ def test_a_changed_version_is_refused_and_nothing_is_written(hello: Path, buslin
         (["run", "hello.py:bus"], 2, "Write the module: hello:bus"),
         (["run", "nope:bus"], 2, "no module 'nope'"),
         (["run", "hello:nope"], 2, "There is hello:bus"),
-        (["lag", "hello"], 1, "BL0200"),
+        (["lag", "hello"], 2, "not a service name"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )
@@ -268,6 +301,30 @@ def test_a_wrong_command_line_says_what_is_right(here: Busline, args: list[str],
         assert (done.returncode, done.stdout) == (code, "")
         assert says in done.stderr
     assert json.loads(done.stderr)["error"]["exit"] == code
+
+
+def test_the_bare_command_shows_the_help_and_no_error(here: Busline) -> None:
+    done = here()
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: busline")
+
+
+def test_a_program_that_may_not_shows_its_own_frames_alone(hello: Path, busline: Busline) -> None:
+    program = (
+        "from hello import Hello, bus\n\nasync def main():\n    await bus.publish(Hello(name='x'))\n\nbus.run(main)\n"
+    )
+    (hello / "program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=hello,
+        env=clean_environment(BUSLINE_SERVICE="other/sneaky", BUSLINE_WORKSPACE="schemas"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "AccessDenied: [BL0300]" in done.stderr
+    assert done.stderr.count('File "') <= 3, done.stderr
 
 
 def test_an_engine_that_is_not_there_exits_6(busline: Busline) -> None:

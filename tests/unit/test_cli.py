@@ -1,6 +1,7 @@
 """What every command has in common: exit codes, the shape of an error, two streams, a fast start."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from busline import errors
 from busline.cli import main as entry
 from busline.cli.failures import UNEXPECTED_CODE, USAGE_CODE, Exit, describe, exit_of
+from busline.cli.logs import CleanFormatter
 from busline.cli.output import Output, clean, columns, to_json
 
 ROOT = Path(__file__).parents[2]
@@ -219,3 +221,8 @@ def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     assert process.stderr.read() == ""
     assert process.wait(30) == 141
     process.stderr.close()
+
+
+def test_a_log_line_drives_no_terminal() -> None:
+    record = logging.LogRecord("busline.bus", logging.ERROR, "", 0, "failed: %s", ("\x1b[31mred\nnext",), None)
+    assert CleanFormatter("%(message)s").format(record) == "failed: \\x1b[31mred\nnext"

@@ -174,6 +174,27 @@ async def test_a_failing_key_waits_while_others_flow_and_is_called_again_with_it
     assert seen[3:] == [(0, 2), (1, 1)]
 
 
+async def test_the_error_of_a_retry_does_not_quote_the_one_before() -> None:
+    seen: list[Exception] = []
+
+    async def twice(slot: Slot, error: Exception) -> bool:
+        seen.append(error)
+        await slot.pause(0)
+        return len(seen) < 3
+
+    async def handle(item: Item, attempt: int) -> None:
+        try:
+            raise KeyError(attempt)
+        except KeyError:
+            raise ValueError(attempt)  # noqa: B904
+
+    async with running(twice) as lanes:
+        lanes.feed(LEASE, keyed("a"), handle)
+        await until(lambda: len(seen) == 3)
+    assert [type(error.__context__) for error in seen] == [KeyError] * 3
+    assert [error.__context__.__context__ for error in seen if error.__context__] == [None] * 3
+
+
 async def test_a_full_window_stops_reading_until_keys_move() -> None:
     gate = asyncio.Event()
 

@@ -110,6 +110,7 @@ async def test_a_handler_that_blocks_the_loop_is_named_with_its_stack() -> None:
     (message,) = messages
     assert "blocking blocks the event loop" in message
     assert "named.wait(20)" in message
+    assert message.count('File "') == message.count("in blocking") + message.count("in wait")  # nothing of its callers
 
 
 async def test_only_handlers_of_its_own_are_named() -> None:

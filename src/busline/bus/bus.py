@@ -30,7 +30,7 @@ from busline.bus.session import Session, make_session
 from busline.bus.settings import Settings
 from busline.bus.starts import Moment, parse_start
 from busline.contract.event import Deleted, Event
-from busline.errors import ConfigurationError, TransportClosed
+from busline.errors import BuslineError, ConfigurationError, TransportClosed
 from busline.names import NAME_LENGTH, ContractName
 from busline.record import Headers, Position, Record
 from busline.transport.base import Transport
@@ -155,8 +155,9 @@ class Bus:
             records = await life.outlets.records(events, extra)
         else:
             records = await _marked(life.outlets, events, id, time, extra)
-        confirmed = life.session.outbox.send(records)
-        found = positions(await (confirmed if deadline is None else within(confirmed, deadline)))
+        outbox = life.session.outbox
+        confirmed = outbox.publish(records) if deadline is None else within(outbox.send(records), deadline)
+        found = positions(await confirmed)
         return found[0] if len(events) == 1 else found
 
     @overload
@@ -266,7 +267,10 @@ class Bus:
         if _in_a_loop():
             fix = "Await bus.serve(main), or use `async with bus`."
             raise ConfigurationError("an event loop runs already", fix=fix)
-        asyncio.run(self.serve(main))
+        try:
+            asyncio.run(self.serve(main))
+        except BuslineError as error:
+            raise error.with_traceback(running.without_machinery(error.__traceback__)) from error.__cause__
 
     async def serve(self, main: running.Main | None = None) -> signal.Signals | None:
         """As `run`, inside an event loop. Returns the signal that ended it, if one did."""

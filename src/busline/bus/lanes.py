@@ -203,7 +203,7 @@ class Lanes:
             again: BaseException | None = error
             while again is not None and await self._failed(slot, self._cause(slot, again)):
                 slot.attempt += 1
-                again = await self._call(slot)
+                again = _unchained(await self._call(slot), error)
             return
         except Abandoned:
             pass
@@ -331,3 +331,13 @@ class Lanes:
             pending[done].kill()
         if left:
             await asyncio.wait(left, timeout=UNWIND)
+
+
+def _unchained(error: BaseException | None, first: BaseException) -> BaseException | None:
+    """Retries are called while the first error is handled, and would quote it in every traceback."""
+    link = error
+    while link is not None:
+        if link.__context__ is first:
+            link.__context__ = None
+        link = link.__context__
+    return error

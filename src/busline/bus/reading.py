@@ -15,7 +15,7 @@ from busline.bus.session import Session
 from busline.bus.starts import Moment, parse_end, parse_start
 from busline.contract.event import Event
 from busline.contract.model import Action, Contract, Kind
-from busline.errors import BuslineError, DecodeError, RetentionGap, UnknownSchema
+from busline.errors import BuslineError, ConfigurationError, DecodeError, RetentionGap, UnknownSchema
 from busline.names import ContractName, Group
 from busline.record import StoredRecord, TopicPartition
 from busline.transport.base import Bounds, Groups, Received, Seekable, Unreadable
@@ -117,6 +117,10 @@ class Reading(Generic[E]):
 
     async def _begins(self, engine: Seekable, contract: Contract, bounds: Mapping[int, Bounds]) -> Mapping[int, int]:
         if isinstance(self._start, Mapping):
+            if unknown := sorted(self._start.keys() - bounds.keys()):
+                raise ConfigurationError(
+                    f"{contract.name} has no partition {unknown[0]}", fix=f"It has 0 to {len(bounds) - 1}."
+                )
             return self._start
         start = parse_start(self._start)
         if start == "earliest":

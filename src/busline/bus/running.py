@@ -13,10 +13,13 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Protocol
 
 _log = logging.getLogger("busline.running")
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_MACHINERY: Final = (str(Path(__file__).parents[1]), str(Path(asyncio.__file__).parent))
 Main = Callable[[], Awaitable[object]]
 
 
@@ -105,3 +108,13 @@ def _signals(stopped: asyncio.Future[signal.Signals]) -> Iterator[None]:
     finally:
         for number in installed:
             loop.remove_signal_handler(number)
+
+
+def without_machinery(found: TracebackType | None) -> TracebackType | None:
+    """The program's own frames alone: a BuslineError says by itself what is wrong. All with BUSLINE_DEBUG."""
+    if found is None or os.environ.get("BUSLINE_DEBUG"):
+        return found
+    rest = without_machinery(found.tb_next)
+    if found.tb_frame.f_code.co_filename.startswith(_MACHINERY):
+        return rest
+    return TracebackType(rest, found.tb_frame, found.tb_lasti, found.tb_lineno)

@@ -87,23 +87,25 @@ class LoopWatch:
 
     def _tell(self) -> bool:
         frame = sys._current_frames().get(self._thread_id)
-        name = self._handler_in(frame)
+        name, depth = self._handler_in(frame)
         if frame is None or name is None:
             return False
         logger.error(
             "handler %s blocks the event loop for over %.1f s; use await, or asyncio.to_thread\n%s",
             name,
             self._blocked,
-            "".join(traceback.format_stack(frame)),
+            "".join(traceback.format_stack(frame, depth)).rstrip(),
         )
         return True
 
-    def _handler_in(self, frame: FrameType | None) -> str | None:
+    def _handler_in(self, frame: FrameType | None) -> tuple[str | None, int]:
+        """Its name, and how many frames there are from it on: what called it is the same for all."""
+        depth = 1
         while frame is not None:
             if frame.f_code in self._handlers:
-                return self._handlers[frame.f_code]
-            frame = frame.f_back
-        return None
+                return self._handlers[frame.f_code], depth
+            frame, depth = frame.f_back, depth + 1
+        return None, 0
 
 
 def handler_codes(routes: Iterable[Route]) -> dict[CodeType, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from busline.cli import options
 from busline.cli.failures import Exit
 from busline.cli.options import json_option, run_async, workspace_option
 from busline.cli.output import Output
@@ -28,8 +29,8 @@ _COLOURS: Final = {"+": "green", "~": "yellow", "-": "red"}
 
 
 @click.command(epilog="Example: busline apply --env local --dry-run")
-@click.option("--env", required=True, help="An environment of the workspace's busline.yaml.")
-@click.option("--url", help="The engine's URL; instead of the environment's.")
+@click.option("--env", type=options.text, required=True, help="An environment of the workspace's busline.yaml.")
+@click.option("--url", type=options.text, help="The engine's URL; instead of the environment's.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, change nothing; exit code 3 if anything would.")
 @workspace_option
 @json_option

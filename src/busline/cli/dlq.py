@@ -10,6 +10,7 @@ import click
 
 from busline.bus.contract_log import ContractLog
 from busline.bus.replay import REPLAY_GROUP
+from busline.cli import options
 from busline.cli.dlq_replay import replay
 from busline.cli.failures import Exit
 from busline.cli.letters import Letter, letter_bounds, read_letters
@@ -30,13 +31,13 @@ dlq.add_command(replay)
 
 
 @dlq.command("list", epilog="Example: busline dlq list billing/invoicing --limit 20")
-@click.argument("service")
+@click.argument("service", type=options.service)
 @click.option("--limit", type=click.IntRange(1), help="The newest so many only.")
 @where_options
 @json_option
-def list_letters(output: Output, service: str, limit: int | None, where: Where) -> None:
+def list_letters(output: Output, service: Service, limit: int | None, where: Where) -> None:
     """List a service's dead letters, oldest first: place, time, source, why, and whether they were replayed."""
-    run_async(_list(output, Service(service), limit, where))
+    run_async(_list(output, service, limit, where))
 
 
 async def _list(output: Output, service: Service, limit: int | None, where: Where) -> None:
@@ -78,13 +79,13 @@ def _first(text: str) -> str:
 
 
 @dlq.command(epilog="Example: busline dlq show billing/invoicing 0:17")
-@click.argument("service")
+@click.argument("service", type=options.service)
 @click.argument("place", metavar="PARTITION:OFFSET")
 @where_options
 @json_option
-def show(output: Output, service: str, place: str, where: Where) -> None:
+def show(output: Output, service: Service, place: str, where: Where) -> None:
     """Show one dead letter whole: all headers, and the event as it was."""
-    run_async(_show(output, Service(service), place, where))
+    run_async(_show(output, service, place, where))
 
 
 async def _show(output: Output, service: Service, place: str, where: Where) -> None:
@@ -103,15 +104,15 @@ async def _show(output: Output, service: Service, place: str, where: Where) -> N
 
 
 @dlq.command(epilog="Example: busline dlq purge billing/invoicing --to 0:17 --yes")
-@click.argument("service")
+@click.argument("service", type=options.service)
 @click.option("--to", metavar="PARTITION:OFFSET", help="Only those up to this one; else all that are there now.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Say how many, purge none; exit code 3 if there are any.")
 @where_options
 @json_option
-def purge(output: Output, service: str, to: str | None, yes: bool, dry_run: bool, where: Where) -> int:
+def purge(output: Output, service: Service, to: str | None, yes: bool, dry_run: bool, where: Where) -> int:
     """Throw a service's dead letters away, for good. Asks first; without a terminal it takes --yes."""
-    return run_async(_purge(output, Service(service), to, (yes, dry_run), where))
+    return run_async(_purge(output, service, to, (yes, dry_run), where))
 
 
 async def _purge(output: Output, service: Service, to: str | None, mode: tuple[bool, bool], where: Where) -> int:

@@ -10,6 +10,7 @@ import click
 
 from busline.cli.failures import Exit
 from busline.cli.loading import load_bus
+from busline.cli.logs import set_up_logging
 from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output
 from busline.cli.target import find_target
@@ -31,6 +32,7 @@ def replay(output: Output, app: str, dry_run: bool, where: Where) -> int:
     Nothing is published to the source: only this service gets them again. What fails again is a dead letter again, and
     then the exit code is 1. Interrupted, the next replay goes on where this one was.
     """
+    set_up_logging("WARNING")
     return run_async(_replay(output, load_bus(app), where, dry_run))
 
 

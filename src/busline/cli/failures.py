@@ -115,4 +115,4 @@ def _usage(error: click.ClickException) -> Failure:
 
 
 def _indented(text: str, columns: int = 9) -> str:
-    return text.replace("\n", "\n" + " " * columns)
+    return text.strip("\n").replace("\n", "\n" + " " * columns)

@@ -15,6 +15,9 @@ LONGEST: Final = 16 << 20
 """Bytes of one line, or of one document that spans several."""
 
 
+_BOM: Final = b"\xef\xbb\xbf"
+
+
 class Line(NamedTuple):
     """Where an event stands in the input, and its JSON, or why it is none."""
 
@@ -56,7 +59,9 @@ def _some(source: BinaryIO) -> bytes:
 
 def _parsed(number: int, text: bytes) -> Line:
     try:
-        return Line(number, json.loads(text.removeprefix(b"\xef\xbb\xbf").decode(), parse_constant=_refuse))
+        return Line(
+            number, json.loads(text.removeprefix(_BOM).decode(), parse_constant=_refuse, object_pairs_hook=_once)
+        )
     except UnicodeDecodeError:
         return Line(number, error=EncodeError("it is not UTF-8"))
     except RecursionError:
@@ -68,9 +73,9 @@ def _parsed(number: int, text: bytes) -> Line:
 def _is_open(text: bytes) -> bool:
     """It begins a JSON value, and ends within it."""
     try:
-        json.loads(text)
+        json.loads(text.removeprefix(_BOM))
     except json.JSONDecodeError as error:
-        return text[:1] in (b"{", b"[") and error.pos >= len(error.doc.rstrip())
+        return text.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") and error.pos >= len(error.doc.rstrip())
     except (ValueError, RecursionError):
         return False
     return False
@@ -83,6 +88,15 @@ def _document(text: bytes) -> list[Line]:
     if isinstance(whole.value, list):
         return [Line(i, item) for i, item in enumerate(whole.value, 1)]
     return [whole]
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """JSON leaves open which of two same names counts, so neither does."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
 
 
 def _refuse(constant: str) -> None:

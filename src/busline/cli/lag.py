@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import click
 
+from busline.cli import options
 from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output, columns
 from busline.cli.target import find_target, started
@@ -29,15 +30,15 @@ class Behind(NamedTuple):
 
 
 @click.command(epilog="Example: busline lag billing/invoicing --env prod")
-@click.argument("service")
+@click.argument("service", type=options.service)
 @where_options
 @json_option
-def lag(output: Output, service: str, where: Where) -> None:
+def lag(output: Output, service: Service, where: Where) -> None:
     """Show, for each group and topic of a service, how many events it has not handled yet.
 
     Positions are committed about once a second, so a service that is idle shows 0.
     """
-    run_async(_lag(output, Service(service), where))
+    run_async(_lag(output, service, where))
 
 
 async def _lag(output: Output, service: Service, where: Where) -> None:
@@ -58,7 +59,8 @@ async def _groups(engine: Transport, service: Service) -> AsyncGenerator[Behind,
     if not isinstance(engine, Groups) or not isinstance(engine, Seekable):
         raise ConfigurationError(f"{type(engine).__name__} cannot tell about groups")
     for group in sorted(await engine.groups()):
-        if group != service and not group.startswith(f"{service}/"):
+        own = group == service or group.startswith(f"{service}/")
+        if not own or group.startswith(f"{service}/~"):  # ~: marks of reads and replays, which nothing catches up
             continue
         by_topic: dict[str, dict[int, Committed]] = defaultdict(dict)
         for (topic, partition), at in (await engine.committed(group)).items():

@@ -86,6 +86,9 @@ def run(args: Sequence[str]) -> int:
         return leave.exit_code
     except BrokenPipeError:
         return _reader_gone()
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message(), err=True)
+        return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:
         return _fail(error, as_json)
     return code if isinstance(code, int) else Exit.OK

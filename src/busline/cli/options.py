@@ -12,6 +12,8 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from busline.cli.output import Output
+from busline.errors import ConfigurationError, ContractError
+from busline.names import ContractName, Service
 
 R = TypeVar("R")
 Decorated: TypeAlias = Callable[..., Any]
@@ -25,6 +27,29 @@ class Where:
     url: str | None
     workspace: Path | None
     service: str | None = None
+
+
+def contract(given: str) -> ContractName:
+    return _name(ContractName, given)
+
+
+def service(given: str) -> Service:
+    return _name(Service, given)
+
+
+def text(given: str) -> str:
+    """What a script left empty by mistake is not taken for what was not said."""
+    if not given.strip():
+        raise ValueError("it is empty")
+    return given
+
+
+def _name(kind: Callable[[str], R], given: str) -> R:
+    """On the command line a wrong name is wrong usage."""
+    try:
+        return kind(given)
+    except ContractError as error:
+        raise ConfigurationError(error.what, fix=error.fix) from None
 
 
 def json_option(function: Decorated) -> Decorated:
@@ -49,8 +74,8 @@ def workspace_option(function: Decorated) -> Decorated:
 def where_options(function: Decorated) -> Decorated:
     """--env, --url and --workspace as one argument `where`."""
 
-    @click.option("--env", help="An environment of the workspace's busline.yaml.")
-    @click.option("--url", help="The engine's URL; instead of the environment's.")
+    @click.option("--env", type=text, help="An environment of the workspace's busline.yaml.")
+    @click.option("--url", type=text, help="The engine's URL; instead of the environment's.")
     @workspace_option
     @functools.wraps(function)
     def wrapped(*args: Any, env: str | None, url: str | None, workspace: Path | None, **kwargs: Any) -> Any:
@@ -63,7 +88,11 @@ def where_options(function: Decorated) -> Decorated:
 def service_option(function: Decorated) -> Decorated:
     """--as; to be put above `where_options`."""
     return click.option(
-        "--as", "as_service", metavar="TEAM/SERVICE", help="Who asks; else BUSLINE_SERVICE. TEAM/people for a person."
+        "--as",
+        "as_service",
+        type=service,
+        metavar="TEAM/SERVICE",
+        help="Who asks; else BUSLINE_SERVICE. TEAM/people for a person.",
     )(function)
 
 

@@ -13,15 +13,17 @@ import click
 from busline.bus.outlets import Outlets
 from busline.bus.publishing import Outlet
 from busline.bus.session import Session
+from busline.cli import options
 from busline.cli.failures import Exit, describe
 from busline.cli.json_input import Line, json_lines
 from busline.cli.options import Where, json_option, run_async, service_option, where_options
-from busline.cli.output import Output
+from busline.cli.output import Output, to_json
 from busline.cli.target import find_target, session
 from busline.codec.json_form import from_json
+from busline.codec.json_form import to_json as plain
 from busline.contract.fake import Fakes
 from busline.contract.schema import Schema
-from busline.errors import BuslineError
+from busline.errors import BuslineError, EncodeError
 from busline.names import ContractName
 from busline.record import Position, Record
 
@@ -39,27 +41,29 @@ class Wish:
 
 
 @click.command(epilog='Example: echo \'{"name": "you"}\' | busline publish demo.hello --url sqlite:///bus.db')
-@click.argument("contract")
+@click.argument("contract", type=options.contract)
 @click.option("--fake", type=click.IntRange(1), metavar="N", help="Make up N events from the schema instead.")
 @click.option("--seed", type=int, help="With --fake: the same seed, the same events.")
-@click.option("--dry-run", is_flag=True, help="Check every event against the contract, publish none.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check every event against the contract, publish none; with --fake, show them."
+)
 @click.option("--keep-going", is_flag=True, help="Go on after a bad line; else the first one ends it.")
 @service_option
 @where_options
 @json_option
-def publish(output: Output, contract: str, where: Where, **wish: Any) -> int:
+def publish(output: Output, contract: ContractName, where: Where, **wish: Any) -> int:
     """Publish events: JSON from stdin, one event a line, or one document.
 
     Lines before a bad one are published; its number is in the error. Exit code 0 only if every event is durable.
     """
-    return run_async(_publish(output, ContractName(contract), where, Wish(**wish)))
+    return run_async(_publish(output, contract, where, Wish(**wish)))
 
 
 async def _publish(output: Output, name: ContractName, where: Where, wish: Wish) -> int:
     async with session(find_target(where)) as opened:
         outlet = await Outlets(opened).open(name)
         version = opened.contract(name).versions[-1]
-        work = _Publishing(output, opened, outlet, version.schema, wish)
+        work = _Publishing(output, opened, outlet, (name, version.schema), wish)
         if wish.fake is None and sys.stdin.isatty():
             output.note(f"reading events of {name} from the terminal, one JSON object a line; Ctrl-D ends")
         async for lines in _made_up(version.schema, wish) if wish.fake else json_lines():
@@ -76,8 +80,11 @@ async def _publish(output: Output, name: ContractName, where: Where, wish: Wish)
 class _Publishing:
     """Portions of lines, each one batch. good, bad: counts; first: the first error, with its line."""
 
-    def __init__(self, output: Output, opened: Session, outlet: Outlet[Any], schema: Schema, wish: Wish) -> None:
-        self._output, self._opened, self._outlet, self._schema, self._wish = output, opened, outlet, schema, wish
+    def __init__(
+        self, output: Output, opened: Session, outlet: Outlet[Any], of: tuple[ContractName, Schema], wish: Wish
+    ) -> None:
+        self._output, self._opened, self._outlet, self._wish = output, opened, outlet, wish
+        self._name, self._schema = of
         self.good = self.bad = 0
         self.first: BuslineError | None = None
 
@@ -99,7 +106,10 @@ class _Publishing:
         if line.error is not None:
             raise line.error
         value = line.value if self._wish.fake else from_json(self._schema, line.value)
-        return self._outlet.record(value)
+        record = self._outlet.record(value)
+        if self._wish.fake and self._wish.dry_run:
+            click.echo(to_json(plain(value)))
+        return record
 
     async def _send(self, records: list[tuple[int, Record]]) -> bool:
         if self._wish.dry_run or not records:
@@ -119,6 +129,8 @@ class _Publishing:
         """With --keep-going each bad line is told as it comes; else the first ends the command and is told there."""
         self.bad += 1
         error.where = f"line {number}, {error.where}" if error.where else f"line {number}"
+        if isinstance(error, EncodeError) and error.fix is None:
+            error.fix = f"See one that fits: busline publish {self._name} --fake 1 --dry-run"
         self.first = self.first or error
         if self._wish.keep_going and self._output.as_json:
             self._output.result({"line": number, **describe(error).as_json()})

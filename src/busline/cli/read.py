@@ -11,6 +11,7 @@ import click
 
 from busline.bus.delivery import Delivery
 from busline.bus.reading import From, Reading
+from busline.cli import options
 from busline.cli.options import Where, json_option, run_async, service_option, where_options
 from busline.cli.output import Output, to_json
 from busline.cli.target import find_target, session
@@ -27,32 +28,33 @@ _START: Final = (
 
 
 @click.command(epilog="Example: busline read orders.order-placed --start 1h --json | head")
-@click.argument("contract")
+@click.argument("contract", type=options.contract)
 @click.option("--start", default="earliest", show_default=True, help=_START)
 @click.option("--end", default="now", show_default=True, help="Where to end: now, a duration back, or a time.")
 @click.option("--limit", type=click.IntRange(1), help="End after so many events.")
 @service_option
 @where_options
 @json_option
-def read(output: Output, contract: str, start: str, end: str, limit: int | None, where: Where) -> None:
+def read(output: Output, contract: ContractName, start: str, end: str, limit: int | None, where: Where) -> None:
     """Read a contract's events from a start to an end."""
     run_async(_read(output, contract, (start, end), limit, where))
 
 
 @click.command(epilog="Example: busline tail orders.order-placed")
-@click.argument("contract")
+@click.argument("contract", type=options.contract)
 @click.option("--start", default="latest", show_default=True, help=_START)
 @click.option("--limit", type=click.IntRange(1), help="End after so many events.")
 @service_option
 @where_options
 @json_option
-def tail(output: Output, contract: str, start: str, limit: int | None, where: Where) -> None:
+def tail(output: Output, contract: ContractName, start: str, limit: int | None, where: Where) -> None:
     """Follow a contract's events as they come; Ctrl-C ends it."""
     run_async(_read(output, contract, (start, None), limit, where))
 
 
-async def _read(output: Output, contract: str, span: tuple[str, str | None], limit: int | None, where: Where) -> None:
-    name = ContractName(contract)
+async def _read(
+    output: Output, name: ContractName, span: tuple[str, str | None], limit: int | None, where: Where
+) -> None:
     start, end = span
     count = 0
     async with session(find_target(where)) as opened:

@@ -81,6 +81,7 @@ def find_target(where: Where) -> Target:
     name = settings.get("service")
     service = Service(name) if name else None
     if where.env is None and (url := where.url or settings.get("url")):
+        _check_is_there(url)
         return Target(url=url, registry=settings.get("registry"), service=service)
     path = find_workspace(where.workspace, settings)
     if path is None:
@@ -89,7 +90,17 @@ def find_target(where: Where) -> Target:
         )
     workspace = Workspace.load(path)
     found = environment(workspace, where.env or LOCAL)
-    return replace(of_environment(workspace, found), url=where.url or engine_url(workspace, found), service=service)
+    url = where.url or engine_url(workspace, found)
+    _check_is_there(url)
+    return replace(of_environment(workspace, found), url=url, service=service)
+
+
+def _check_is_there(url: str) -> None:
+    """Who asks makes no file: a slip in the path would be a new, empty log."""
+    scheme, _, rest = url.partition(":///")
+    file = Path(rest.partition("?")[0])
+    if scheme == "sqlite" and rest and not file.exists():
+        raise _nothing_applied(url, f"there is no file {file}")
 
 
 def of_environment(workspace: Workspace, found: Environment) -> Target:
@@ -142,8 +153,10 @@ async def read_log(log: ContractLog, url: str) -> None:
     try:
         await log.read()
     except UnknownTopic as error:
-        raise ContractUnknown(
-            f"nothing was ever applied on {url}",
-            why=error.what,
-            fix="Run: busline apply --env …, or start the service.",
-        ) from error
+        raise _nothing_applied(url, error.what) from error
+
+
+def _nothing_applied(url: str, why: str) -> ContractUnknown:
+    return ContractUnknown(
+        f"nothing was ever applied on {url}", why=why, fix="Run: busline apply --env …, or start the service."
+    )
