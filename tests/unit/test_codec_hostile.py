@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from busline.codec.codec import Codec
 from busline.codec.wire import zigzag
 from busline.contract.fake import Fakes
 from busline.contract.schema import parse
-from busline.errors import DecodeError, EncodeError
+from busline.errors import BuslineError, ContractMismatch, DecodeError, EncodeError, SchemaInvalid
+from busline.testing.strategies import avro_schemas, values_of
 
 RECURSIVE = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
 LINE = {
@@ -193,6 +194,145 @@ def test_the_failure_names_contract_and_field_path() -> None:
     with pytest.raises(DecodeError) as caught:
         codec.decode(data.replace(b"\x02x", b"\x02\xff", 1))
     assert caught.value.where == "Order: lines[0].sku"
+
+
+def doubling(leaf: Any, *, depth: int = 40, **field: Any) -> Any:
+    """A record of two of a record of two of ...: 2 ** depth leaves."""
+    node = leaf
+    for level in range(depth):
+        again = node if isinstance(node, str) else node["name"]
+        fields = [{"name": "a", "type": node, **field}, {"name": "b", "type": again, **field}]
+        node = {"type": "record", "name": f"R{level}", "fields": fields}
+    return node
+
+
+def chain(depth: int) -> Any:
+    node: Any = "long"
+    for level in range(depth):
+        node = {"type": "record", "name": f"R{level}", "fields": [{"name": "a", "type": node}]}
+    return node
+
+
+def holding(kind: Any, **more: Any) -> Any:
+    return {"type": "record", "name": "Top", "fields": [{"name": "x", "type": kind, **more}]}
+
+
+EMPTY = {"type": "record", "name": "Empty", "fields": []}
+NOTHING: Any = {"type": "record", "name": "Top", "fields": []}
+
+
+@pytest.mark.parametrize("leaf", [EMPTY, "null", "long"], ids=["empty", "null", "long"])
+def test_records_that_double_make_no_more_than_the_bytes_pay_for(leaf: Any) -> None:
+    top = holding(doubling(leaf))
+    data = b"\x00" * 50
+    assert peak(lambda: refused(top, data)) < 30_000_000
+    assert peak(lambda: refused({"type": "array", "items": top}, zigzag(1) + data)) < 30_000_000
+    with pytest.raises(DecodeError):
+        Codec(top, NOTHING).decode(data)
+
+
+def test_records_that_double_are_written_within_the_same_bounds() -> None:
+    value: Any = {}
+    for _ in range(16):
+        value = {"a": value, "b": value}
+    with pytest.raises(EncodeError, match="elements"):
+        Codec(doubling(EMPTY, depth=16)).encode(value)
+    small = {"a": {"a": {}, "b": {}}, "b": {"a": {}, "b": {}}}
+    codec = Codec(doubling(EMPTY, depth=2))
+    assert codec.decode(codec.encode(small)) == small
+
+
+def test_one_byte_that_makes_many_records_pays_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("busline.codec.codec.MAX_ELEMENTS", 10_000)
+    codec = Codec({"type": "array", "items": chain(50)})
+    assert len(codec.decode(zigzag(100) + b"\x00" * 101)) == 100
+    refused({"type": "array", "items": chain(50)}, zigzag(300) + b"\x00" * 301)
+    assert len(Codec({"type": "array", "items": chain(1)}).decode(zigzag(9000) + b"\x00" * 9001)) == 9000
+
+
+def test_a_default_that_doubles_is_refused_when_the_reader_is_compiled() -> None:
+    wanted = holding(doubling(EMPTY, default={}), default={})
+    with pytest.raises(SchemaInvalid, match="10000 values"):
+        Codec(NOTHING, wanted)
+    assert Codec(NOTHING, holding(doubling(EMPTY, depth=2, default={}), default={})).decode(b"") == {
+        "x": {"a": {"a": {}, "b": {}}, "b": {"a": {}, "b": {}}}
+    }
+
+
+def test_a_default_that_contains_itself_is_refused() -> None:
+    endless = {"type": "record", "name": "N", "fields": [{"name": "n", "type": "N", "default": {}}]}
+    with pytest.raises(BuslineError):
+        Codec(NOTHING, holding(endless, default={}))
+
+
+def test_the_defaults_of_one_reader_are_bounded_together() -> None:
+    kind = {"type": "array", "items": "int"}
+    fields = [{"name": f"f{i}", "type": kind, "default": [1] * 9000} for i in range(20)]
+    with pytest.raises(ContractMismatch, match="100000 values"):
+        Codec(NOTHING, {**NOTHING, "fields": fields})
+
+
+def test_what_a_small_default_makes_counts_against_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("busline.codec.codec.MAX_ELEMENTS", 20_000)
+    item = {"type": "record", "name": "I", "fields": [{"name": "n", "type": "int"}]}
+    added = {"name": "d", "type": doubling(EMPTY, depth=9, default={}), "default": {}}
+    wanted = {"type": "array", "items": {**item, "fields": [*item["fields"], added]}}
+    codec = Codec({"type": "array", "items": item}, wanted)
+    assert len(codec.decode(zigzag(10) + b"\x00" * 11)) == 10
+    with pytest.raises(DecodeError, match="elements"):
+        codec.decode(zigzag(50) + b"\x00" * 51)
+
+
+def unlike(leaf: str) -> Any:
+    """Records of two records each, all of which end in a field that does not resolve, and could be null."""
+    fields: list[Any] = [{"name": "r", "type": {**NOTHING, "name": "R0"}}]
+    for level in range(1, 41):
+        inner = [{"name": "deep", "type": f"R{level - 1}"}, {"name": "bad", "type": leaf}]
+        bad = {"type": "record", "name": f"X{level}", "fields": inner}
+        both = [{"name": "a", "type": ["null", bad]}, {"name": "b", "type": ["null", f"X{level}"]}]
+        fields.append({"name": f"r{level}", "type": {"type": "record", "name": f"R{level}", "fields": both}})
+    return {"type": "record", "name": "Top", "fields": fields}
+
+
+def test_what_does_not_resolve_is_compared_once() -> None:
+    codec = Codec(unlike("string"), unlike("int"))
+    assert codec.decode(b"\x00" * 80)["r40"] == {"a": None, "b": None}
+    with pytest.raises(DecodeError, match="no promotion"):
+        codec.decode(b"\x02" + b"\x00" * 80)
+
+
+@given(leaf=st.sampled_from([EMPTY, "null", "long"]), depth=st.integers(1, 60), data=st.binary(max_size=300))
+@settings(deadline=None, max_examples=50)
+def test_any_bytes_of_records_that_double_end_soon(leaf: Any, depth: int, data: bytes) -> None:
+    top = holding(doubling(leaf, depth=depth))
+    for reader in (top, NOTHING):
+        try:
+            Codec(top, reader).decode(data)
+        except DecodeError:
+            pass
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+def test_a_message_makes_no_more_values_than_its_budget_and_bytes(data: st.DataObject) -> None:
+    schema = data.draw(avro_schemas())
+    codec = Codec(schema)
+    encoded = bytearray(codec.encode(data.draw(values_of(schema.root))))
+    for place, byte in data.draw(st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), max_size=3)):
+        if encoded:
+            encoded[place % len(encoded)] = byte
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("busline.codec.codec.MAX_ELEMENTS", 200)
+        try:
+            value = codec.decode(bytes(encoded))
+        except DecodeError:
+            return
+    assert made(value) <= 10 * (200 + len(encoded))
+
+
+def made(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(made(one) for one in inner)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: json.dumps(s)[:30])

@@ -14,7 +14,7 @@ from busline.codec.encoding import default_bytes
 from busline.codec.instances import maker
 from busline.codec.resolution import Arrays, Chosen, Enums, Maps, Plan, Records, Scalars, Taken, Unions, resolve
 from busline.codec.scalar_reading import read_long, read_string, scalar_reader
-from busline.codec.skipping import Skipping, empties, least, values
+from busline.codec.skipping import Sizes, Skipping, least, surplus, values
 from busline.codec.tracing import Path
 from busline.codec.wire import MAX_DEFAULTS, Left, Misfit, Read, block, budget, charge
 from busline.contract.annotations import attributes
@@ -32,7 +32,7 @@ class Decoding:
         self.path = path
         self.records: dict[int, Read] = {}
         self.skipping = Skipping()
-        self.known: dict[int, int] = {}
+        self.known: Sizes = {}
         self.made = 0
 
     def read(self, plan: Plan) -> Read:
@@ -57,7 +57,7 @@ class Decoding:
     # --- containers
 
     def array(self, plan: Arrays) -> Read:
-        item, fewest = self.read(plan.items), least(written(plan.items), self.known)
+        item, fewest = self.read(plan.items), least(written(plan.items), self.known)[0]
         as_tuple, path = plan.wanted.python is tuple, self.path
 
         def traced(data: bytes, p: int, left: Left) -> tuple[Any, int]:
@@ -67,7 +67,7 @@ class Decoding:
         return _items(item, fewest, as_tuple) if path is None else traced
 
     def map(self, plan: Maps) -> Read:
-        item, fewest = self.at("{}", self.read(plan.values)), 1 + least(written(plan.values), self.known)
+        item, fewest = self.at("{}", self.read(plan.values)), 1 + least(written(plan.values), self.known)[0]
 
         def read(data: bytes, p: int, left: Left) -> tuple[dict[str, Any], int]:
             out: dict[str, Any] = {}
@@ -123,9 +123,9 @@ class Decoding:
         given = frozenset(names[s.wanted.name] for s in plan.steps if isinstance(s, Taken))
         make = maker(model, given) if isinstance(model, type) else None
         read = _whole(steps, template) if all(s[0] for s in steps) else _skipping(steps, template)
-        surplus = self.surplus(plan)
-        if fresh or surplus:
-            read = _defaulted(read, fresh, surplus)
+        extra = self.surplus(plan)
+        if fresh or extra:
+            read = _defaulted(read, fresh, extra)
         return read if make is None else _made(read, make)
 
     def surplus(self, plan: Records) -> int:
@@ -134,7 +134,7 @@ class Decoding:
         self.made += defaults
         if self.made > MAX_DEFAULTS:
             raise ContractMismatch(f"the defaults make more than {MAX_DEFAULTS} values", where=plan.wanted.name)
-        return defaults + empties(plan.written, self.known)
+        return defaults + surplus(plan.written, self.known)
 
     def step(self, step: Taken | Field, names: dict[str, str]) -> tuple[str | None, Any]:
         if isinstance(step, Taken):
@@ -284,9 +284,9 @@ def _skipping(steps: tuple[tuple[Any, Read], ...], template: dict[str, Any]) -> 
     return read
 
 
-def _defaulted(inner: Read, fresh: list[tuple[str, Callable[[], Any]]], surplus: int) -> Read:
+def _defaulted(inner: Read, fresh: list[tuple[str, Callable[[], Any]]], extra: int) -> Read:
     def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
-        charge(left, surplus)
+        charge(left, extra)
         out, p = inner(data, p, left)
         for name, make in fresh:
             out[name] = make()

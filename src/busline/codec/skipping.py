@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from busline.codec.scalar_reading import read_long
 from busline.codec.wire import EMPTY_ITEM, Left, Misfit, Skip, block, charge, varint
 from busline.contract.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, walk
 
+Sizes: TypeAlias = dict[int, tuple[int, int]]
+
 _BYTES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
-def least(node: Node, known: dict[int, int] | None = None) -> int:
-    """The fewest bytes that a value of the type takes (of a record in itself, a lower bound)."""
-    known = {} if known is None else known
+def least(node: Node, known: Sizes) -> tuple[int, int]:
+    """The fewest (bytes, records) that a value of the type is made of; of a record in itself, a lower bound."""
     match node:
         case Primitive():
-            return _BYTES.get(node.type, 1)
+            return _BYTES.get(node.type, 1), 0
         case Fixed():
-            return node.size
+            return node.size, 0
         case Record():
             if id(node) not in known:
-                known[id(node)] = 0
-                known[id(node)] = sum(least(f.type, known) for f in node.fields)
+                known[id(node)] = 0, 0
+                sizes = [least(f.type, known) for f in node.fields]
+                known[id(node)] = sum(s[0] for s in sizes), 1 + sum(s[1] for s in sizes)
             return known[id(node)]
-    return 1
+    return 1, 0
 
 
-def empties(record: Record, known: dict[int, int]) -> int:
-    """What the fields without bytes cost: records of such records double with every level."""
-    without = (f.type for f in record.fields if least(f.type, known) == 0)
-    return sum(EMPTY_ITEM if isinstance(node, Record) else 1 for node in without)
+def surplus(record: Record, known: Sizes) -> int:
+    """What a record costs beside its bytes: its fields without bytes, and records where a byte makes several.
+
+    Records of two such records each, of two such records each, would be millions that nobody sent.
+    """
+    crowded = least(record, known)[0] < least(record, known)[1]
+    cost = 0
+    for field in record.fields:
+        if least(field.type, known)[0] == 0:
+            cost += EMPTY_ITEM if isinstance(field.type, Record) else 1
+        elif crowded and isinstance(field.type, Record):
+            cost += 1
+    return cost
 
 
 def values(default: object) -> int:
@@ -44,10 +55,10 @@ def values(default: object) -> int:
 
 def needs_walk(root: Node) -> bool:
     """Whether a message may pass the bounds without being large: it nests, or holds items without bytes."""
-    known: dict[int, int] = {}
+    known: Sizes = {}
     return any(
-        (isinstance(n, Record) and (empties(n, known) or _contains_itself(n)))
-        or (isinstance(n, Array) and least(n.items, known) == 0)
+        (isinstance(n, Record) and (surplus(n, known) or _contains_itself(n)))
+        or (isinstance(n, Array) and least(n.items, known)[0] == 0)
         for n in walk(root)
     )
 
@@ -61,7 +72,7 @@ class Skipping:
 
     def __init__(self) -> None:
         self.records: dict[int, Skip] = {}
-        self.known: dict[int, int] = {}
+        self.known: Sizes = {}
 
     def skip(self, node: Node) -> Skip:
         match node:
@@ -72,9 +83,9 @@ class Skipping:
             case Enum():
                 return _index(len(node.symbols), "symbol")
             case Array():
-                return _blocks(self.skip(node.items), least(node.items, self.known))
+                return _blocks(self.skip(node.items), least(node.items, self.known)[0])
             case Map():
-                return _blocks(_pair(self.skip(node.values)), 1 + least(node.values, self.known))
+                return _blocks(_pair(self.skip(node.values)), 1 + least(node.values, self.known)[0])
             case Union():
                 return _branch([self.skip(b) for b in node.branches])
         return self.record(node)
@@ -85,11 +96,11 @@ class Skipping:
             return known
         fields: list[Skip] = []
         nests = _contains_itself(node)
-        surplus = empties(node, self.known)
+        extra = surplus(node, self.known)
 
         def skip(data: bytes, p: int, left: Left) -> int:
-            if surplus:
-                charge(left, surplus)
+            if extra:
+                charge(left, extra)
             if nests:
                 left[1] -= 1
                 if left[1] < 0:

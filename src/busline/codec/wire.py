@@ -18,7 +18,7 @@ Add: TypeAlias = Callable[[bytes], None]
 Write: TypeAlias = Callable[[Any, Add], None]
 
 MAX_ELEMENTS: Final = 1_000_000
-"""Items of arrays and maps in one message, and values that came without bytes (defaults)."""
+"""Items of arrays and maps in one message, and values that came without bytes (defaults, empty records)."""
 MAX_LEVELS: Final = 64
 """How often a record may contain itself, on one way down."""
 MAX_DEFAULTS: Final = 100_000
