@@ -30,9 +30,11 @@ class Engine:
         self.refuse: dict[bytes, Outcome] = {}
         self.error: Exception | None = None
         self.offset = 0
+        self.calls = asyncio.Semaphore(0)
 
     async def publish(self, records: Sequence[Record]) -> list[Outcome]:
         self.batches.append(list(records))
+        self.calls.release()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -219,3 +221,35 @@ def test_an_outlet_frames_and_stamps_every_event() -> None:
     assert (made.topic, made.key, made.value) == ("t", b"k", b"!value")
     headers = dict(made.headers)
     assert headers["ce_id"] == b"id" and headers["ce_type"] == b"a.b" and headers["own"] == b"1"
+
+
+async def test_what_is_published_alone_has_its_outcome_like_all_others(engine: Engine, outbox: Outbox) -> None:
+    assert await outbox.publish([record(b"1")]) == [Position("t", 0, 0)]
+    engine.error = TransportClosed("closed")
+    [outcome] = await outbox.publish([record(b"2")])
+    assert isinstance(outcome, NotPublished)
+
+
+async def test_what_is_published_alone_is_unknown_when_the_bus_ends_before_its_answer(
+    engine: Engine, outbox: Outbox
+) -> None:
+    engine.gate.clear()
+    alone = asyncio.create_task(outbox.publish([record(b"1")]))
+    await engine.calls.acquire()
+    beside = asyncio.create_task(outbox.publish([record(b"2")]))
+    await engine.calls.acquire()
+    await outbox.aclose(0.01)
+    assert [type(outcome) for outcome in (*await alone, *await beside)] == [PublishUnknown, PublishUnknown]
+    with pytest.raises(TransportClosed):
+        await outbox.publish([record(b"3")])
+
+
+async def test_cancelling_what_is_published_alone_cancels_it_and_nothing_else(engine: Engine, outbox: Outbox) -> None:
+    engine.gate.clear()
+    alone = asyncio.create_task(outbox.publish([record(b"1")]))
+    await engine.calls.acquire()
+    alone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await alone
+    engine.gate.set()
+    assert await outbox.publish([record(b"2")]) == [Position("t", 0, 0)]

@@ -77,7 +77,8 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._records: list[Record] = []
         self._waiting: list[_Waiting] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._lone: asyncio.Timeout | None = None
         self._closed = False
 
     def send(self, records: Sequence[Record]) -> asyncio.Future[list[Outcome]]:
@@ -86,28 +87,22 @@ class Outbox:
             raise TransportClosed("the bus is closed", fix="Publish before it ends: inside `async with bus`.")
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
         if not self._waiting:
-            self._loop.call_soon(self._flush)
+            task = self._loop.create_task(self._deliver())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         self._records.extend(records)
         self._waiting.append(_Waiting(future, len(records)))
         return future
 
-    def _flush(self) -> None:
+    async def _deliver(self) -> None:
+        """What was sent in the turn of the loop in which this task was made."""
         records, waiting = self._records, self._waiting
         self._records, self._waiting = [], []
-        if not waiting:
-            return
-        task = self._loop.create_task(self._deliver(records, waiting))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _deliver(self, records: list[Record], waiting: list[_Waiting]) -> None:
         outcomes: Sequence[Outcome]
         try:
-            outcomes = await self._transport.publish(records)
+            outcomes = await self._outcomes(records)
         except asyncio.CancelledError:
             outcomes = [PublishUnknown("cancelled while it was published") for _ in records]
-        except BuslineError as error:
-            outcomes = [_refused(record, error) for record in records]
         except Exception as error:
             for future, _ in waiting:
                 if not future.done():
@@ -119,18 +114,41 @@ class Outbox:
                 future.set_result(list(outcomes[at : at + size]))
             at += size
 
+    async def _outcomes(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        try:
+            return await self._transport.publish(records)
+        except BuslineError as error:
+            return [_refused(record, error) for record in records]
+
+    async def publish(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        """As `send`, waited for. Where nothing is under way the engine is asked at once: a turn and a task less."""
+        if self._tasks or self._closed:
+            return await self.send(records)
+        under_way = self._loop.create_future()
+        self._tasks.add(under_way)
+        try:
+            async with asyncio.timeout(None) as self._lone:
+                return await self._outcomes(records)
+        except TimeoutError:
+            return [PublishUnknown("the bus is closed") for _ in records]
+        finally:
+            self._lone = None
+            self._tasks.discard(under_way)
+            if not under_way.done():
+                under_way.set_result(None)
+
     async def drain(self) -> None:
         """Until everything that was sent has an outcome."""
-        self._flush()
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def aclose(self, deadline: float) -> None:
         """Take no more; what has no outcome after `deadline` seconds is PublishUnknown. Idempotent."""
         self._closed = True
-        self._flush()
         if not self._tasks:
             return
+        if self._lone is not None:
+            self._lone.reschedule(self._loop.time() + max(0.0, deadline))
         _, late = await asyncio.wait(self._tasks, timeout=max(0.0, deadline))
         for task in late:
             task.cancel()

@@ -7,6 +7,8 @@ Source: org.apache.kafka.common.utils.Utils.murmur2 and BuiltInPartitioner.parti
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
 
@@ -18,17 +20,20 @@ _CACHED_KEYS = 16_384
 _CACHED_LENGTH = 256
 
 
+@lru_cache(maxsize=_CACHED_LENGTH // 4)
+def _words(count: int) -> Callable[[bytes], tuple[int, ...]]:
+    return struct.Struct(f"<{count}I").unpack_from
+
+
 def murmur2(data: bytes) -> int:
     """The unsigned 32-bit hash (Java prints the same bits signed)."""
     length = len(data)
     h = _SEED ^ length
-    whole = length & ~3
-    for i in range(0, whole, 4):
-        k = int.from_bytes(data[i : i + 4], "little") * _M & _WORD
-        k = (k ^ k >> 24) * _M & _WORD
-        h = (h * _M & _WORD) ^ k
-    if whole < length:
-        h = (h ^ int.from_bytes(data[whole:], "little")) * _M & _WORD
+    for k in _words(length >> 2)(data):
+        k = k * _M & _WORD
+        h = (h * _M ^ (k ^ k >> 24) * _M) & _WORD
+    if length & 3:
+        h = (h ^ int.from_bytes(data[length & ~3 :], "little")) * _M & _WORD
     h = (h ^ h >> 13) * _M & _WORD
     return h ^ h >> 15
 
