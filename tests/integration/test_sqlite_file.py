@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import pytest
 from busline.errors import NotPublished, RetentionGap, StorageFailed
 from busline.record import Position, Record, StoredRecord, TopicPartition
 from busline.transport.base import Bounds, Received, TopicSpec
-from busline.transport.sqlite import cleaning, database
+from busline.transport.sqlite import cleaning, database, writer
 from busline.transport.sqlite.engine import SqliteTransport
 from busline.transport.sqlite.wake import wake_folder
 
@@ -206,3 +207,33 @@ async def test_compaction_keeps_the_latest_of_each_key_and_young_tombstones(
         assert (await transport.bounds(TOPIC))[0] == Bounds(0, 4501)
         state = {record.key: record.value for record in records}
         assert state == {b"k0": None, b"k1": b"x"} | {b"k%d" % i: b"%d" % (2990 + i) for i in range(2, 10)}
+
+
+async def test_a_crash_loses_nothing_confirmed_from_a_wal_that_is_laid_out_in_advance(tmp_path: Path) -> None:
+    path, image = tmp_path / "log.db", tmp_path / "image.db"
+    async with opened(path) as transport:
+        await transport.create_topics([TopicSpec(name=TOPIC)])
+        for i in range(50):
+            await transport.publish([Record(TOPIC, b"k", b"%d" % i)])
+        assert os.stat(f"{path}-wal").st_size > writer.CHECKPOINT_PAGES * 4096
+        # by another process: closing a descriptor of the file in this one would drop SQLite's locks
+        for suffix in ("", "-wal"):
+            copying = await asyncio.create_subprocess_exec("cp", f"{path}{suffix}", f"{image}{suffix}")
+            assert await copying.wait() == 0
+    async with opened(image) as transport:
+        assert await values(transport) == [b"%d" % i for i in range(50)]
+        (position,) = await transport.publish([Record(TOPIC, b"k", b"after")])
+        assert position == Position(TOPIC, 0, 50)
+
+
+def test_a_wal_that_there_is_no_room_for_is_left_as_it_was(tmp_path: Path) -> None:
+    wal = tmp_path / "log.db-wal"
+    wal.write_bytes(b"frames")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            database.extend_wal(str(tmp_path / "log.db"), 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert wal.read_bytes() == b"frames"

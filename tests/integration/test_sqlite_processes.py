@@ -112,6 +112,30 @@ async def test_processes_publish_to_one_file_and_nothing_is_lost(path: str) -> N
     await transport.aclose()
 
 
+async def test_a_busy_writer_gives_the_lock_away_when_its_turn_ends(path: str) -> None:
+    """The other is served although this process never stops publishing."""
+    transport = SqliteTransport(path)
+    await transport.start()
+    await transport.create_topics([TopicSpec(name=TOPIC)])
+
+    async def hog() -> None:
+        while True:
+            await transport.publish([Record(TOPIC, b"hog", b"v")])
+
+    hogging = asyncio.create_task(hog())
+    other = await start(PUBLISHER, path, "other")
+    try:
+        out, _ = await within(other.communicate())
+        assert other.returncode == 0
+        assert len(out.split()) == 200
+        assert not hogging.done()
+    finally:
+        hogging.cancel()
+        await asyncio.gather(hogging, return_exceptions=True)
+        await end(other)
+        await transport.aclose()
+
+
 async def test_a_commit_in_one_process_wakes_another(path: str) -> None:
     """By the datagram, or by the poll that is its net: nothing else happens here that could."""
     transport = SqliteTransport(path)

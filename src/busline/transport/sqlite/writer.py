@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,14 @@ from busline.transport.base import Outcome
 from busline.transport.partitioner import Partitioner
 from busline.transport.sqlite.appending import Appender, Known
 from busline.transport.sqlite.cleaning import Cleaner
-from busline.transport.sqlite.database import BUSY_MS, STORAGE_ERRORS, connect, create_schema, extend_wal, storage_failed
+from busline.transport.sqlite.database import (
+    BUSY_MS,
+    STORAGE_ERRORS,
+    connect,
+    create_schema,
+    extend_wal,
+    storage_failed,
+)
 
 logger = logging.getLogger("busline.transport.sqlite")
 
@@ -35,6 +43,10 @@ LARGEST = 4096
 """Records of one transaction: bounds how long the lock is held."""
 CHECKPOINT_PAGES = 2000
 CHECKPOINT_BUSY_MS = 100
+TURN = 0.01
+"""Seconds a busy writer keeps the lock over several transactions: a change of hands empties SQLite's cache."""
+LINGER = 0.001
+"""Seconds it waits for more with the lock in hand; only after more came as quickly the last time."""
 EXTEND_AT = 16
 """Pages in the WAL at which it is laid out in full: who writes little does not pay for it."""
 
@@ -99,6 +111,8 @@ class Writer:
         self._cleaner = Cleaner()
         self._pages = 0
         self._stopping = self._failing = self._closed = self._extended = False
+        self._held = self._steady = False
+        self._since = 0.0
         self._lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             with self._locked():
@@ -167,7 +181,7 @@ class Writer:
         weight = 0
         while weight < LARGEST and not self._stopping:
             try:
-                job = self._queue.get(block=not jobs)
+                job = self._queue.get_nowait() if jobs else self._first()
             except Empty:
                 break
             if job is None:
@@ -176,6 +190,17 @@ class Writer:
                 jobs.append(job)
                 weight += job.weight
         return jobs
+
+    def _first(self) -> _Job[Any] | None:
+        """Keeps the lock for a publisher that comes back at once, and for nobody else."""
+        try:
+            job = self._queue.get(timeout=LINGER)
+            self._steady = True
+        except Empty:
+            self._steady = False
+            self._unlock()
+            job = self._queue.get()
+        return job
 
     def _transact(self, jobs: Sequence[_Job[Any]]) -> None:
         appender = Appender(self._connection, self._known, self._choose)
@@ -269,10 +294,18 @@ class Writer:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if not self._held:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._held, self._since = True, time.monotonic()
         try:
             yield
         finally:
+            if not self._steady or time.monotonic() - self._since > TURN:
+                self._unlock()
+
+    def _unlock(self) -> None:
+        if self._held:
+            self._held = False
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
 
