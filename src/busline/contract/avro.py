@@ -105,7 +105,9 @@ class _Builder:
 
     def __init__(self, model: type[BaseModel], contract: ContractName | None, published: Schema | None) -> None:
         self.name = root_name(contract) if contract else camel([model.__name__])
-        self.space = f"{contract.team}.{contract.stream}".replace("-", "_") if contract else camel([model.__name__])
+        self.prefix = f"{contract.team}.{contract.stream}.".replace("-", "_") if contract else self.name
+        if published is not None and isinstance(published.root, Named) and "." not in published.root.name:
+            self.prefix = published.root.name  # within a namespace, its types could not be named
         self.reserved = {n.name for n in walk(published.root) if isinstance(n, Named)} if published else set()
         self.taken: set[str] = set()
         self.first: dict[object, Named] = {}
@@ -198,7 +200,7 @@ class _Builder:
         if published is not None and published.name not in self.taken:
             name = published.name
         else:
-            wanted = f"{self.space}.{camel(place.words)}{place.suffix}" if place.words else self.name
+            wanted = f"{self.prefix}{camel(place.words)}{place.suffix}" if place.words else self.name
             used = self.taken | self.reserved
             tries = (wanted if n == 1 else f"{wanted}{n}" for n in range(1, len(used) + 2))
             name = next(n for n in tries if n not in used)

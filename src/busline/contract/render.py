@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from busline.contract.nodes import (
     MISSING,
+    PRIMITIVES,
     Array,
     Enum,
     Field,
@@ -17,10 +20,17 @@ from busline.contract.nodes import (
     Record,
     Union,
 )
+from busline.errors import SchemaInvalid
+
+_TYPE_WORDS: Final = PRIMITIVES | {"record", "error", "enum", "fixed", "array", "map", "union"}
 
 
 def render(root: Node) -> Json:
-    """JSON with docs, aliases, defaults and logical types. A named type stands in full where it is met first."""
+    """JSON with docs, aliases, defaults and logical types. A named type stands in full where it is met first.
+
+    A name without a namespace is written bare within one, as Java writes it: Java and `parse` look for it there first,
+    then without. Raises SchemaInvalid where that finds another type. (The specification knows no way to write it.)
+    """
     return _render(root, None, set())
 
 
@@ -36,10 +46,24 @@ def _render(node: Node, space: str | None, seen: set[str]) -> Json:
             return [_render(branch, space, seen) for branch in node.branches]
     own, _, name = node.name.rpartition(".")
     if node.name in seen:
-        return name if own == (space or "") else node.name
+        return _reference(node.name, space or "", seen)
     seen.add(node.name)
     head = {"type": type(node).__name__.lower(), "name": name, **({"namespace": own} if own != (space or "") else {})}
     return head | _described(node) | _body(node, own or None, seen)
+
+
+def _reference(full: str, space: str, seen: set[str]) -> str:
+    own, _, name = full.rpartition(".")
+    if own == space:
+        return full if name in _TYPE_WORDS else name
+    if not own and f"{space}.{name}" in seen:
+        raise SchemaInvalid(
+            f"the name {name!r} means another type here",
+            where=f"the namespace {space}",
+            why=f"{space}.{name} is defined as well, and a bare name means that one",
+            fix=f"Give {name!r} a namespace.",
+        )
+    return full
 
 
 def _described(node: Named) -> dict[str, Json]:
