@@ -29,6 +29,8 @@ from busline.errors import (
 )
 from busline.names import CONTRACT_LOG, ContractName
 from busline.record import StoredRecord
+from busline.transport.base import Features
+from busline.transport.memory import MemoryTransport
 from busline.transport.resolve import resolve
 
 
@@ -358,3 +360,17 @@ async def test_an_engine_that_has_contracts_needs_no_workspace_to_be_read(url: s
         await bus.publish(V1(name="a"))
     async with Bus(url) as bus:
         assert [e async for e in bus.read("demo.thing")] == [{"name": "a"}]
+
+
+async def test_who_brings_an_engine_up_is_told_by_its_features_and_not_by_its_name() -> None:
+    class Guarded(MemoryTransport):
+        @property
+        def features(self) -> Features:
+            return replace(super().features, enforced=True)
+
+    bus = Bus("elsewhere://somewhere", service="demo/maker")
+    await bus.begin(bus.settings, (), MemoryTransport())
+    await bus.publish(V1(name="a"))
+    await bus.aclose()
+    with pytest.raises(ContractUnknown, match="nothing was ever applied"):
+        await bus.begin(bus.settings, (), Guarded())
