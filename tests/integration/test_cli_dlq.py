@@ -94,6 +94,13 @@ def test_a_letter_is_shown_with_its_event_as_it_was(busline: Busline) -> None:
     assert shown["headers"]["ce_id"] == "e-1"
 
 
+def test_a_letter_is_shown_to_people_one_entry_a_line(busline: Busline) -> None:
+    lines = busline("show", "shop/billing", "0:1").stdout.splitlines()
+    assert "place: 0:1" in lines
+    assert "  ce_id: e-1" in lines
+    assert 'event: {"id": "o1"}' in lines
+
+
 def test_a_letter_that_cannot_be_decoded_is_shown_in_bytes_with_the_reason(busline: Busline) -> None:
     shown = objects(busline("show", "shop/billing", "0:2", "--json").stdout)[0]
     assert shown["event"] is None

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -301,6 +302,19 @@ def test_a_wrong_command_line_says_what_is_right(here: Busline, args: list[str],
         assert (done.returncode, done.stdout) == (code, "")
         assert says in done.stderr
     assert json.loads(done.stderr)["error"]["exit"] == code
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
+def test_errors_are_coloured_on_a_terminal_and_not_with_no_color(
+    tmp_path: Path, environment: dict[str, str], coloured: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", 0) as terminal:
+        subprocess.run([*COMMAND, "lag", "x"], stderr=theirs, cwd=tmp_path, env=clean_environment(**environment))
+        os.close(theirs)
+        shown = terminal.read(4000)
+    assert b"not a service name" in shown
+    assert (b"\x1b[" in shown) is coloured
 
 
 def test_the_bare_command_shows_the_help_and_no_error(here: Busline) -> None:

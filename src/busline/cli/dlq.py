@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import sys
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -99,8 +101,23 @@ async def _show(output: Output, service: Service, place: str, where: Where) -> N
     if letter is None or letter.record.offset != offset:
         raise ConfigurationError(f"{service} has no dead letter {place}", fix=f"Look: busline dlq list {service}.")
     whole = letter.whole(log)
-    lines = [f"{name}: {value if isinstance(value, str) else to_json(value)}" for name, value in whole.items() if value]
-    output.result(whole, clean("\n".join(lines)))
+    output.result(whole, clean("\n".join(_lines(whole))))
+
+
+def _lines(whole: Mapping[str, object]) -> Iterator[str]:
+    """One field a line; of `about` and `headers` each entry, and an event as the JSON that publish takes."""
+    for name, value in whole.items():
+        if isinstance(value, dict) and name != "event":
+            yield f"{name}:"
+            yield from (f"  {key}: {_indented(str(text))}" for key, text in value.items() if text != "")
+        elif isinstance(value, dt.datetime):
+            yield f"{name}: {value.isoformat()}"
+        elif value:
+            yield f"{name}: {value if isinstance(value, str) else to_json(value)}"
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")
 
 
 @dlq.command(epilog="Example: busline dlq purge billing/invoicing --to 0:17 --yes")

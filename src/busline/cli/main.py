@@ -78,8 +78,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; a failure is shown on stderr, as JSON where --json is given."""
     as_json = "--json" in args
+    colour = False if os.environ.get("NO_COLOR") else None
     try:
-        colour = False if os.environ.get("NO_COLOR") else None
         code = cli.main(list(args), prog_name="busline", standalone_mode=False, color=colour)
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
@@ -90,11 +90,11 @@ def run(args: Sequence[str]) -> int:
         click.echo(asked.format_message(), err=True)
         return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:
-        return _fail(error, as_json)
+        return _fail(error, as_json, colour)
     return code if isinstance(code, int) else Exit.OK
 
 
-def _fail(error: BaseException, as_json: bool) -> int:
+def _fail(error: BaseException, as_json: bool, colour: bool | None) -> int:
     failure = describe(error)
     if failure.exit is Exit.INTERRUPTED and not as_json:
         Output().note("interrupted")
@@ -104,7 +104,7 @@ def _fail(error: BaseException, as_json: bool) -> int:
             click.echo(to_json(failure.as_json()), err=True)
         else:
             head, *rest = failure.lines()
-            click.echo("\n".join([click.style(clean(head), fg="red"), *map(clean, rest)]), err=True)
+            click.echo("\n".join([click.style(clean(head), fg="red"), *map(clean, rest)]), err=True, color=colour)
     except BrokenPipeError:
         return _reader_gone()
     return failure.exit
