@@ -31,6 +31,8 @@ POLL = 0.2
 GRACE = 20.0
 """Seconds that a member has to finish what is in flight when its partitions are wanted elsewhere."""
 CLOSING = 5.0
+COMMITTING = 1.0
+"""Seconds without an answer to a commit after which it is asked whether its topics are still there."""
 SILENCE = 10.0
 PATIENCE = 60.0
 """Seconds without an answer after which a consumer says that its engine is unreachable."""
@@ -202,8 +204,19 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
             raise Fenced(gone)
 
     async def _write(self, positions: Mapping[TopicPartition, int]) -> None:
-        if positions:
-            await self._client.commit({p: OffsetAndMetadata(offset, self._note) for p, offset in positions.items()})
+        """aiokafka asks for ever, thousands of times a second, to commit for a topic that is deleted."""
+        if not positions:
+            return
+        offsets = {p: OffsetAndMetadata(offset, self._note) for p, offset in positions.items()}
+        commit = asyncio.ensure_future(self._client.commit(offsets))
+        try:
+            while not (await asyncio.wait({commit}, timeout=COMMITTING))[0]:
+                for topic in {partition.topic for partition in positions}:
+                    await partitions_of(self._client._client, topic)
+            commit.result()
+        finally:
+            commit.cancel()
+            await asyncio.wait({commit})
 
     async def release(self, lease: Lease) -> None:
         partition = TopicPartition(lease.topic, lease.partition)
