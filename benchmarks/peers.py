@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel
 
@@ -82,8 +83,8 @@ async def aiokafka_consume(bootstrap: str, topic: str, count: int) -> float:
 
 
 async def faststream_publish(bootstrap: str, topic: str, events: Sequence[tuple[bytes, BaseModel]]) -> float:
-    """Records a second by `publish` without waiting for each, idempotent, acks=all."""
-    broker = KafkaBroker(bootstrap, enable_idempotence=True, acks="all", logger=None)
+    """Events a second by `publish(no_confirm=True)`, the futures awaited at the end; idempotent, acks=all."""
+    broker = KafkaBroker(bootstrap, enable_idempotence=True, acks="all", linger_ms=0, logger=None)
     async with broker:
         await broker.publish(events[0][1], topic, key=b"warm")
         began = time.perf_counter()
@@ -92,10 +93,30 @@ async def faststream_publish(bootstrap: str, topic: str, events: Sequence[tuple[
         return len(events) / (time.perf_counter() - began)
 
 
-async def faststream_handle(bootstrap: str, topic: str, model: type[BaseModel], count: int) -> float:
-    """Events a second handled one by one as instances of the model, committed after the handler (manual ack)."""
-    from faststream import AckPolicy
+async def faststream_publish_tasks(
+    bootstrap: str, topic: str, events: Sequence[tuple[bytes, BaseModel]], tasks: int
+) -> float:
+    """Events a second by `publish`, as its users write it, in as many tasks at once; idempotent, acks=all."""
+    broker = KafkaBroker(bootstrap, enable_idempotence=True, acks="all", linger_ms=0, logger=None)
 
+    async def work(mine: Sequence[tuple[bytes, BaseModel]]) -> None:
+        for key, event in mine:
+            await broker.publish(event, topic, key=key)
+
+    async with broker:
+        await broker.publish(events[0][1], topic, key=b"warm")
+        began = time.perf_counter()
+        await asyncio.gather(*(work(events[i::tasks]) for i in range(tasks)))
+        return len(events) / (time.perf_counter() - began)
+
+
+async def faststream_handle(
+    bootstrap: str, topic: str, model: type[BaseModel], count: int, policy: AckPolicy = AckPolicy.ACK_FIRST
+) -> float:
+    """Events a second handled one by one as instances of the model.
+
+    ACK_FIRST, its default, commits by a timer and may lose events; NACK_ON_ERROR commits after each handler.
+    """
     broker = KafkaBroker(bootstrap, logger=None)
     done, seen, began = asyncio.Event(), 0, 0.0
 
@@ -107,9 +128,7 @@ async def faststream_handle(bootstrap: str, topic: str, model: type[BaseModel], 
             done.set()
 
     handle.__annotations__["event"] = model
-    broker.subscriber(
-        topic, group_id=f"fs-{uuid.uuid4().hex}", auto_offset_reset="earliest", ack_policy=AckPolicy.NACK_ON_ERROR
-    )(handle)
+    broker.subscriber(topic, group_id=f"fs-{uuid.uuid4().hex}", auto_offset_reset="earliest", ack_policy=policy)(handle)
     async with broker:
         await broker.start()
         await done.wait()
