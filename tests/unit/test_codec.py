@@ -1,9 +1,11 @@
 """Values of every type, both ways, against fastavro; instances of models; and what is wrong in a value."""
 
+import copy
 import datetime as dt
 import enum
 import io
 import math
+import pickle
 import uuid
 from decimal import Decimal
 from typing import Annotated, Any
@@ -111,6 +113,16 @@ def test_an_instance_comes_back_as_pydantic_would_make_it() -> None:
     assert again.model_copy(update={"coupon": None}).coupon is None
     assert again.event_id != given.event_id
     assert not needs_validation(Order)
+
+
+@given(given=st.uuids())
+@RELAXED
+def test_a_uuid_is_in_nothing_unlike_one_that_python_made(given: uuid.UUID) -> None:
+    for schema in ({"type": "string"}, {"type": "fixed", "name": "U", "size": 16}):
+        codec = Codec({**schema, "logicalType": "uuid"})
+        again = codec.decode(codec.encode(given))
+        assert (again, repr(again), hash(again), again.is_safe) == (given, repr(given), hash(given), given.is_safe)
+        assert pickle.loads(pickle.dumps(again)) == copy.deepcopy(again) == given
 
 
 def test_private_attributes_are_set_up_without_validation() -> None:

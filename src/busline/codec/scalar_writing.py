@@ -201,7 +201,7 @@ def _uuid_fixed(value: Any, add: Add) -> None:
 
 def _decimal(logical: Logical, size: int | None) -> Write:
     precision, scale = logical.precision, logical.scale
-    limit = 10**precision
+    limit = Decimal(10**precision)  # a Decimal compares with one quicker than with an int
     # Emax keeps the int of a hostile exponent from being made
     context = Context(prec=precision + 1, Emax=precision, traps=[InvalidOperation, Overflow, Inexact])
     scaleb = Decimal.scaleb
