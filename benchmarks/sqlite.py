@@ -8,6 +8,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from benchmarks.harness import Case, side_by_side
@@ -16,12 +18,15 @@ from busline.transport.base import Admin, TopicSpec
 from busline.transport.resolve import resolve
 
 BATCHES = (1, 16, 64, 256)
-SECONDS = 1.0
+SECONDS = 0.5
+ROUNDS = 5
 VALUE = b"v" * 200
-Worker = Callable[[str, int], float]
+Ready = Callable[[], object]
+"""Called between the preparations and the measured time: it waits until all processes are there."""
+Worker = Callable[[str, int, Ready], float]
 
 
-def raw(file: str, batch: int) -> float:
+def raw(file: str, batch: int, ready: Ready) -> float:
     """Records a second: one transaction a batch in an append-only table with a primary key."""
     connection = sqlite3.connect(file, isolation_level=None, timeout=60)
     connection.execute("pragma journal_mode=wal")
@@ -30,6 +35,7 @@ def raw(file: str, batch: int) -> float:
         "create table if not exists record(id integer primary key, topic, key blob, headers, value blob)"
     )
     rows = [("orders", b"key-%d" % i, b"", VALUE) for i in range(batch)]
+    ready()
     count, began = 0, time.perf_counter()
     while (spent := time.perf_counter() - began) < SECONDS:
         connection.execute("begin immediate")
@@ -40,16 +46,17 @@ def raw(file: str, batch: int) -> float:
     return count / spent
 
 
-def ours(file: str, batch: int) -> float:
-    return asyncio.run(_ours(file, batch))
+def ours(file: str, batch: int, ready: Ready) -> float:
+    return asyncio.run(_ours(file, batch, ready))
 
 
-async def _ours(file: str, batch: int) -> float:
+async def _ours(file: str, batch: int, ready: Ready) -> float:
     engine = resolve(f"sqlite:///{file}")
     await engine.start()
     assert isinstance(engine, Admin)
     await engine.create_topics([TopicSpec(name="orders", partitions=4)])
     records = [Record("orders", b"key-%d" % i, VALUE) for i in range(batch)]
+    ready()
     count, began = 0, time.perf_counter()
     while (spent := time.perf_counter() - began) < SECONDS:
         await engine.publish(records)
@@ -58,16 +65,30 @@ async def _ours(file: str, batch: int) -> float:
     return count / spent
 
 
+def report(worker: Worker, file: str, batch: int, barrier: Barrier, figures: "Queue[float]") -> None:
+    figures.put(worker(file, batch, barrier.wait))
+
+
+def side(worker: Worker, file: str, batch: int, processes: int) -> float:
+    """The sum over processes that begin at once: one that came earlier would have had the file for itself."""
+    if processes == 1:
+        return worker(file, batch, lambda: None)
+    context = multiprocessing.get_context("spawn")
+    barrier, figures = context.Barrier(processes), context.Queue()
+    started = [context.Process(target=report, args=(worker, file, batch, barrier, figures)) for _ in range(processes)]
+    for process in started:
+        process.start()
+    total = sum([float(figures.get(timeout=120)) for _ in started])
+    for process in started:
+        process.join()
+    return total
+
+
 async def together(worker: Worker, batch: int, processes: int) -> float:
-    """The sum over processes that write to one fresh file at once."""
+    """Records a second into one fresh file."""
     with tempfile.TemporaryDirectory(prefix="busline-bench-") as folder:
         file = str(Path(folder) / f"{uuid.uuid4().hex}.db")
-        if processes == 1:
-            return await asyncio.to_thread(worker, file, batch)
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(processes) as pool:
-            figures = await asyncio.to_thread(pool.starmap, worker, [(file, batch)] * processes)
-        return sum(figures)
+        return await asyncio.to_thread(side, worker, file, batch, processes)
 
 
 async def cases() -> list[Case]:
@@ -82,7 +103,7 @@ async def cases() -> list[Case]:
                         "busline": lambda b=batch, p=processes: together(ours, b, p),  # type: ignore[misc]
                         "sqlite3": lambda b=batch, p=processes: together(raw, b, p),  # type: ignore[misc]
                     },
-                    rounds=3,
+                    rounds=ROUNDS,
                 )
             )
     return out

@@ -12,7 +12,7 @@ from busline.errors import NotPublished
 from busline.record import Position, Record
 from busline.transport.base import Outcome, TopicSpec
 from busline.transport.log import refusal, refuse
-from busline.transport.partitioner import Partitioner
+from busline.transport.partitioner import Partitioner, partition_for
 from busline.transport.sqlite.database import one_row
 from busline.transport.sqlite.headers import encode_headers
 
@@ -102,12 +102,12 @@ class Appender:
             name, key, value, _, partition = record
             topic = self._topics[name]
             if partition is None:
-                partition = self._choose(key, topic.partitions)
+                partition = partition_for(key, topic.partitions) if key else self._choose(key, topic.partitions)
             tp = topic.ids[partition]
             head = heads.get(tp) or self._head(tp, topic.spec)
             head.rows.append((tp, offset := head.next, head.timestamp, key, headers, value))
             head.next = offset + 1
-            outcomes.append(Position(name, partition, offset))
+            outcomes.append(tuple.__new__(Position, (name, partition, offset)))  # half the time of Position(...)
         return outcomes
 
     def _check(self, record: Record) -> bytes | NotPublished:

@@ -1,7 +1,7 @@
 """The one thread of a process that writes: it takes all that waits in one transaction (group commit, no timer).
 
 Every write first takes a flock on `FILE.lock`: the kernel serves its waiters in turn, where SQLite's own busy handler
-sleeps and starves the unlucky.
+sleeps and starves the unlucky. A busy writer keeps it for a short turn, then the next in line has it.
 """
 
 from __future__ import annotations
