@@ -654,3 +654,20 @@ async def test_a_consumer_that_does_not_recover_is_replaced(monkeypatch: pytest.
         await until(lambda: len(done) == 3)
         assert runner.health.ready
     assert script.log[3:] == [("commit", {lease: 2}), ("close", None)]
+
+
+async def test_a_lease_whose_last_commit_fails_is_released_all_the_same() -> None:
+    lease = Lease(TOPIC, 0, 1)
+    done: list[bytes] = []
+
+    async def handle(value: bytes) -> None:
+        done.append(value)
+
+    script: Any = Scripted()
+    async with running(make(script, make_route(handle), concurrency=Concurrency(commit_every=60))):
+        script.items.put_nowait([run_of(lease, 0)])
+        await until(lambda: len(done) == 1)
+        script.commit_error = UnknownTopic("deleted")
+        script.items.put_nowait([Revoked(lease, 10.0)])
+        await until(lambda: ("release", lease) in script.log)
+    assert "commit" not in dict(script.log)

@@ -221,12 +221,19 @@ class GroupRunner:
         await self._lanes.revoke(lease, min(deadline * 0.7, self.spec.concurrency.stop_within))
         try:
             if deadline > 0:
-                await self._commit([lease])
+                await self._commit_last(lease)
             await self._consumer.release(lease)
         except BuslineError as error:
             logger.warning("group %s: giving %s back: %s", self.spec.group, lease, error)
         finally:
             self._forget(lease)
+
+    async def _commit_last(self, lease: Lease) -> None:
+        """A lease whose commit fails is released all the same: the whole group waits for it."""
+        try:
+            await self._commit([lease])
+        except BuslineError as error:
+            logger.warning("group %s: last commit of %s: %s; its events come again", self.spec.group, lease, error)
 
     def _forget(self, lease: Lease) -> None:
         self._lanes.forget(lease)
