@@ -201,7 +201,7 @@ def _uuid_fixed(value: Any, add: Add) -> None:
 
 def _decimal(logical: Logical, size: int | None) -> Write:
     precision, scale = logical.precision, logical.scale
-    limit = Decimal(10**precision)  # a Decimal compares with one quicker than with an int
+    limit = 10**precision
     # Emax keeps the int of a hostile exponent from being made
     context = Context(prec=precision + 1, Emax=precision, traps=[InvalidOperation, Overflow, Inexact])
     scaleb = Decimal.scaleb
