@@ -304,6 +304,20 @@ def test_a_wrong_command_line_says_what_is_right(here: Busline, args: list[str],
     assert json.loads(done.stderr)["error"]["exit"] == code
 
 
+def test_the_demo_removes_nobodys_file(busline: Busline, tmp_path: Path) -> None:
+    for name in ("mine", "mine.py"):
+        (tmp_path / name).write_text("precious")
+    kept = busline("demo", "--keep", str(tmp_path / "mine"), cwd=ROOT)
+    assert kept.returncode == 2
+    assert "is there already" in kept.stderr
+    assert [(tmp_path / name).read_text() for name in ("mine", "mine.py")] == ["precious"] * 2
+
+
+@pytest.mark.parametrize("args", [["--orders", "0"], ["--swap", "billing/invoicing"]])
+def test_a_demo_that_cannot_be_is_wrong_usage(busline: Busline, args: list[str]) -> None:
+    assert busline("demo", *args, "--keep", "never.db", cwd=ROOT).returncode == 2
+
+
 @pytest.mark.parametrize(("environment", "coloured"), [({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
 def test_errors_are_coloured_on_a_terminal_and_not_with_no_color(
     tmp_path: Path, environment: dict[str, str], coloured: bool

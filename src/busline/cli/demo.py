@@ -31,7 +31,7 @@ NEXT = (
 
 
 @click.command()
-@click.option("--orders", default=1000, show_default=True, help="How many orders are placed.")
+@click.option("--orders", type=click.IntRange(1), default=1000, show_default=True, help="How many orders are placed.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the log in this file.")
 @click.option("--swap", metavar="SERVICE=MODULE:BUS", multiple=True, help="Run another program as this service.")
 @json_option
@@ -39,17 +39,33 @@ def demo(out: Output, orders: int, keep: Path | None, swap: tuple[str, ...]) -> 
     """Run three services of three teams and prove that nothing is lost. Exit 1 if a promise is broken."""
     root = _checkout()
     with tempfile.TemporaryDirectory(prefix="busline-demo-") as folder:
-        file = (keep or Path(".busline/demo.db")).absolute()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        for old in file.parent.glob(f"{file.name}*"):
-            if old.is_file():
-                old.unlink()
+        file = _fresh(keep)
         url = f"sqlite:///{file}"
-        services = Services(root, url, Path(folder), swaps=dict(part.split("=", 1) for part in swap))
+        services = Services(root, url, Path(folder), swaps=dict(map(_swapped, swap)))
         verdicts = run_async(_run(out, services, url, orders))
     _report(out, verdicts, f"sqlite:///{_shown(file)}")
     if not all(verdict.holds for verdict in verdicts):
         raise click.exceptions.Exit(1)
+
+
+def _fresh(keep: Path | None) -> Path:
+    """Where the log will be: the demo's own file anew, another's never."""
+    file = (keep or Path(".busline/demo.db")).absolute()
+    if keep is not None and file.exists():
+        raise ConfigurationError(f"{keep} is there already", fix="Name a new file, or remove that one.")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for ending in ("", "-wal", "-shm", ".lock"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+    return file
+
+
+def _swapped(text: str) -> tuple[str, str]:
+    service, equals, program = text.partition("=")
+    if not equals or ":" not in program:
+        raise ConfigurationError(
+            f"{text!r} swaps nothing", fix="Write SERVICE=MODULE:BUS, e.g. --swap billing/invoicing=mine.app:bus."
+        )
+    return service, program
 
 
 def _checkout() -> Path:
