@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from busline.codec.decoding import Decoding
 from busline.codec.encoding import Encoding
 from busline.codec.resolution import Plan, resolve
-from busline.codec.skipping import Skipping, needs_walk
+from busline.codec.skipping import Skipping
 from busline.codec.tracing import Path
 from busline.codec.wire import MAX_ELEMENTS, MAX_LEVELS, Misfit, Read, Write
 from busline.contract.avro import schema_of
@@ -83,8 +83,9 @@ class Codec:
         return resolve(self.reader.root, self.writer.root, total=True)
 
     def _compile_write(self) -> Write:
-        self._walk = needs_walk(self.writer.root)
-        self._skip = Skipping().skip(self.writer.root)
+        skipping = Skipping()
+        self._skip = skipping.skip(self.writer.root)
+        self._walk = skipping.needs_walk()
         self._write = Encoding().write(self._encode_plan())
         return self._write
 

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from busline.codec.scalar_reading import read_long
 from busline.codec.wire import EMPTY_ITEM, Left, Misfit, Skip, block, charge, varint
-from busline.contract.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, walk
+from busline.contract.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union
 
 Sizes: TypeAlias = dict[int, tuple[int, int]]
 
@@ -53,26 +53,19 @@ def values(default: object) -> int:
     return 1
 
 
-def needs_walk(root: Node) -> bool:
-    """Whether a message may pass the bounds without being large: it nests, or holds items without bytes."""
-    known: Sizes = {}
-    return any(
-        (isinstance(n, Record) and (surplus(n, known) or _contains_itself(n)))
-        or (isinstance(n, Array) and least(n.items, known)[0] == 0)
-        for n in walk(root)
-    )
-
-
-def _contains_itself(record: Record) -> bool:
-    return any(n is record for f in record.fields for n in walk(f.type))
-
-
 class Skipping:
     """Compiles types; a record that contains itself meets its own function."""
 
     def __init__(self) -> None:
         self.records: dict[int, Skip] = {}
         self.known: Sizes = {}
+        self.open: set[int] = set()
+        self.nested: set[int] = set()
+        self.crowded = False
+
+    def needs_walk(self) -> bool:
+        """Whether a message of what was compiled may pass the bounds without being large."""
+        return bool(self.nested) or self.crowded
 
     def skip(self, node: Node) -> Skip:
         match node:
@@ -83,7 +76,9 @@ class Skipping:
             case Enum():
                 return _index(len(node.symbols), "symbol")
             case Array():
-                return _blocks(self.skip(node.items), least(node.items, self.known)[0])
+                fewest = least(node.items, self.known)[0]
+                self.crowded |= fewest == 0
+                return _blocks(self.skip(node.items), fewest)
             case Map():
                 return _blocks(_pair(self.skip(node.values)), 1 + least(node.values, self.known)[0])
             case Union():
@@ -93,10 +88,12 @@ class Skipping:
     def record(self, node: Record) -> Skip:
         known = self.records.get(id(node))
         if known is not None:
+            if id(node) in self.open:
+                self.nested.add(id(node))
             return known
         fields: list[Skip] = []
-        nests = _contains_itself(node)
         extra = surplus(node, self.known)
+        self.crowded |= extra > 0
 
         def skip(data: bytes, p: int, left: Left) -> int:
             if extra:
@@ -112,7 +109,10 @@ class Skipping:
             return p
 
         self.records[id(node)] = skip
+        self.open.add(id(node))
         fields += [self.skip(f.type) for f in node.fields]
+        self.open.discard(id(node))
+        nests = id(node) in self.nested
         return skip
 
 
