@@ -204,6 +204,40 @@ def test_who_asks_makes_no_file(tmp_path: Path, busline: Busline) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_closed_stdin_is_said(hello: Path) -> None:
+    command = " ".join([*COMMAND, "publish", "demo.hello", "<&-"])
+    done = subprocess.run(
+        command, shell=True, cwd=hello, env=clean_environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, "stdin is closed" in done.stderr) == (2, True)
+
+
+def test_a_service_that_is_none_in_the_environment_is_wrong_usage(
+    here: Busline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUSLINE_SERVICE", "demo")
+    monkeypatch.setenv("BUSLINE_URL", "sqlite:///.busline/local.db")
+    for wrong in (here("publish", "demo.hello"), here("run", "hello:bus")):
+        assert (wrong.returncode, "not a service name" in wrong.stderr) == (2, True)
+
+
+def test_a_publish_that_is_interrupted_says_how_far_it_came(hello: Path, busline: Busline) -> None:
+    command = [*COMMAND, "publish", "demo.hello"]
+    with subprocess.Popen(
+        command, cwd=hello, env=clean_environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as publishing:
+        assert publishing.stdin and publishing.stderr
+        publishing.stdin.write(b'{"name": "ann"}\n')
+        publishing.stdin.flush()
+        deadline = time.monotonic() + 30
+        while busline("read", "demo.hello", "--json").stdout == "" and time.monotonic() < deadline:
+            pass
+        publishing.send_signal(signal.SIGINT)
+        publishing.stdin.close()
+        assert "1 published to demo.hello" in publishing.stderr.read().decode()
+    assert publishing.returncode == 130
+
+
 def test_a_name_that_is_there_twice_is_refused(here: Busline) -> None:
     done = here("publish", "demo.hello", given=b'{"name": "ann", "name": "bob"}\n')
     assert done.returncode == 1

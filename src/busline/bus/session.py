@@ -17,7 +17,7 @@ from busline.contract.access import decide
 from busline.contract.event import Event
 from busline.contract.model import Action, Contract
 from busline.contract.workspace import Workspace
-from busline.errors import BuslineError, ConfigurationError, ContractUnknown, UnknownTopic
+from busline.errors import BuslineError, ConfigurationError, ContractError, ContractUnknown, UnknownTopic
 from busline.names import ContractName, Service
 from busline.transport.base import Admin, Seekable, Transport
 from busline.transport.resolve import resolve
@@ -168,7 +168,10 @@ def is_embedded(engine: Transport) -> bool:
 def _service(settings: Settings, origin: str, *, free: bool) -> Service:
     name = settings.get("service")
     if name is not None:
-        return Service(name)
+        try:
+            return Service(name)
+        except ContractError as error:
+            raise ConfigurationError(error.what, where=settings.origin("service"), fix=error.fix) from None
     if free:
         return Service(f"local/{origin}")
     fix = 'Bus(service="<team>/<service>"), BUSLINE_SERVICE, or service in [tool.busline] of pyproject.toml.'

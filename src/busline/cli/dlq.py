@@ -32,7 +32,11 @@ def dlq() -> None:
 dlq.add_command(replay)
 
 
-@dlq.command("list", epilog="Example: busline dlq list billing/invoicing --limit 20")
+@dlq.command(
+    "list",
+    short_help="List a service's dead letters, oldest first.",
+    epilog="Example: busline dlq list billing/invoicing --limit 20",
+)
 @click.argument("service", type=options.service)
 @click.option("--limit", type=click.IntRange(1), help="The newest so many only.")
 @where_options

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from busline.bus.replay import Replay
 
 
-@click.command(epilog="Example: busline dlq replay invoicing.main:bus --dry-run")
+@click.command(
+    short_help="Let a service handle its dead letters again.",
+    epilog="Example: busline dlq replay invoicing.main:bus --dry-run",
+)
 @click.argument("app", metavar="MODULE:BUS")
 @click.option("--dry-run", is_flag=True, help="Say how many there are, handle none; exit code 3 if there are any.")
 @where_options

@@ -23,7 +23,7 @@ from busline.codec.json_form import from_json
 from busline.codec.json_form import to_json as plain
 from busline.contract.fake import Fakes
 from busline.contract.schema import Schema
-from busline.errors import BuslineError, EncodeError
+from busline.errors import BuslineError, ConfigurationError, EncodeError
 from busline.names import ContractName
 from busline.record import Position, Record
 
@@ -64,17 +64,25 @@ async def _publish(output: Output, name: ContractName, where: Where, wish: Wish)
         outlet = await Outlets(opened).open(name)
         version = opened.contract(name).versions[-1]
         work = _Publishing(output, opened, outlet, (name, version.schema), wish)
-        if wish.fake is None and sys.stdin.isatty():
-            output.note(f"reading events of {name} from the terminal, one JSON object a line; Ctrl-D ends")
-        async for lines in _made_up(version.schema, wish) if wish.fake else json_lines():
-            if not await work.take(lines):
-                break
-    verb = "would be published" if wish.dry_run else "published"
-    rest = f", {work.bad} not" if work.bad else ""
-    output.note(f"{work.good} {verb} to {name} (version {version.number}){rest}")
+        try:
+            async for lines in _made_up(version.schema, wish) if wish.fake else _from_stdin(output, name):
+                if not await work.take(lines):
+                    break
+        finally:
+            verb = "would be published" if wish.dry_run else "published"
+            rest = f", {work.bad} not" if work.bad else ""
+            output.note(f"{work.good} {verb} to {name} (version {version.number}){rest}")
     if work.first is not None and not wish.keep_going:
         raise work.first
     return Exit.FAILED if work.bad else Exit.OK
+
+
+def _from_stdin(output: Output, name: ContractName) -> AsyncIterator[list[Line]]:
+    if sys.stdin is None:
+        raise ConfigurationError("there is nothing to read: stdin is closed", fix="Pipe events in, or say --fake N.")
+    if sys.stdin.isatty():
+        output.note(f"reading {name} from the terminal, one JSON object a line; Ctrl-D ends")
+    return json_lines()
 
 
 class _Publishing:

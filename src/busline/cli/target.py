@@ -12,6 +12,7 @@ from busline.bus.contract_log import ContractLog
 from busline.bus.session import Session, is_embedded
 from busline.bus.settings import Settings
 from busline.cli.options import Where
+from busline.cli.options import service as service_name
 from busline.contract.model import Environment
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, ContractUnknown, UnknownTopic
@@ -79,7 +80,7 @@ def find_target(where: Where) -> Target:
     """--url, --env, the url setting, else the workspace's environment `local`. Raises ConfigurationError."""
     settings = Settings.load({"service": where.service})
     name = settings.get("service")
-    service = Service(name) if name else None
+    service = service_name(name) if name else None
     if where.env is None and (url := where.url or settings.get("url")):
         _check_is_there(url)
         return Target(url=url, registry=settings.get("registry"), service=service)
