@@ -12,7 +12,7 @@ import pytest
 
 from busline import Bus, Event, Security
 from busline.bus.contract_log import write
-from busline.bus.embedded import topic_spec
+from busline.bus.topics import contract_topic
 from busline.contract.entries import entries
 from busline.contract.infer import infer
 from busline.contract.model import Publication, ServiceSpec, Subscription, TeamSpec
@@ -99,7 +99,7 @@ async def place(kafka_secure: Any, unique: str) -> Place:
     )
     async with started(kafka_secure.url) as engine:
         assert isinstance(engine, Admin)
-        await engine.create_topics([replace(topic_spec(contract), partitions=2)])
+        await engine.create_topics([replace(contract_topic(contract), partitions=2)])
         await engine.create_topics([TopicSpec(name=reader.name.dead_letters)])
         await write(engine, dict(entries([contract], [maker, reader], [TeamSpec(name=Team(unique), chat="#things")])))
     user = str(reader.name)

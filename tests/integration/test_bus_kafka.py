@@ -7,7 +7,7 @@ import pytest
 
 from busline import Bus, Event
 from busline.bus.contract_log import write
-from busline.bus.embedded import topic_spec
+from busline.bus.topics import contract_topic
 from busline.codec.framing import registry_prefix
 from busline.contract.entries import entries
 from busline.contract.infer import infer
@@ -39,7 +39,7 @@ async def applied(url: str, model: type[Event], *, registry_id: int | None = Non
     engine = resolve(url)
     await engine.start()
     assert isinstance(engine, Admin)
-    specs = [topic_spec(contract), *(replace(topic_spec(contract), name=s.name.dead_letters) for s in services)]
+    specs = [contract_topic(contract), *(replace(contract_topic(contract), name=s.name.dead_letters) for s in services)]
     await engine.create_topics([replace(spec, partitions=2) for spec in specs])
     await write(engine, dict(entries([contract], services, [TeamSpec(name=Team(team), chat="#things")])))
     await engine.aclose()

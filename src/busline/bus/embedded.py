@@ -13,21 +13,21 @@ from typing import Final
 
 from busline.bus.contract_log import SPEC, ContractLog, write
 from busline.bus.fitting import check_key, fills, why_unreadable
+from busline.bus.topics import contract_topic, letters_topic
 from busline.contract.avro import schema_of
 from busline.contract.entries import entries
 from busline.contract.entry_changes import changed_entries, log_changes
 from busline.contract.event import Event
 from busline.contract.infer import infer
-from busline.contract.model import Contract, Kind, Version
+from busline.contract.model import Contract, Version
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, ContractMismatch
 from busline.names import Service
-from busline.transport.base import Admin, Received, TopicSpec, Transport
+from busline.transport.base import Admin, Received, Transport
 
 LOCK_GROUP: Final = "busline/~contracts"
 CREATED: Final = b"created"
 """The key of the log's first record on an embedded engine. It says nothing; no contract has such a key."""
-_LETTER_MARGIN: Final = 65_536
 Fits = Callable[[type[Event], Contract], bool]
 
 
@@ -66,7 +66,7 @@ class Embedded:
     async def apply(self, workspace: Workspace) -> None:
         """Bring the engine to the workspace. Raises ContractMismatch where a version here has another schema."""
         contracts = [contract for contract in workspace.contracts.values() if contract.versions]
-        await self._admin.create_topics([topic_spec(contract) for contract in contracts])
+        await self._admin.create_topics([contract_topic(contract) for contract in contracts])
         if not self._changes(workspace, contracts):
             return
         async with self._alone():
@@ -109,7 +109,7 @@ class Embedded:
     async def _introduce(self, models: Sequence[type[Event]], fits: Fits) -> None:
         held = [self._log.catalog.contract(model.__busline__.name) for model in models]
         fitting = [c for model, c in zip(models, held, strict=True) if c is not None and fits(model, c)]
-        await self._admin.create_topics([topic_spec(contract) for contract in fitting])
+        await self._admin.create_topics([contract_topic(contract) for contract in fitting])
         if len(fitting) < len(models):
             async with self._alone():
                 for model in models:
@@ -119,27 +119,12 @@ class Embedded:
         contract = self._log.catalog.contract(model.__busline__.name)
         if contract is None or not fits(model, contract):
             contract = _next(model, contract)
-        await self._admin.create_topics([topic_spec(contract)])
+        await self._admin.create_topics([contract_topic(contract)])
         await self._write({**changed_entries(dict(entries([contract])), self._log.records)})
 
     async def dead_letters(self, service: Service, contracts: Sequence[Contract]) -> None:
         """The topic of a service's dead letters."""
-        largest = max((contract.storage.max_record for contract in contracts), default=0)
-        spec = TopicSpec(name=service.dead_letters, retention=None, max_record=largest + _LETTER_MARGIN)
-        await self._admin.create_topics([spec])
-
-
-def topic_spec(contract: Contract) -> TopicSpec:
-    storage = contract.storage
-    compacted = contract.kind is Kind.STATE
-    return TopicSpec(
-        name=contract.topic,
-        partitions=storage.partitions,
-        compacted=compacted,
-        retention=None if compacted else storage.retention,
-        max_record=storage.max_record,
-        replicas=storage.replicas,
-    )
+        await self._admin.create_topics([letters_topic(service, contracts)])
 
 
 def _reads(model: type[Event], contract: Contract) -> bool:

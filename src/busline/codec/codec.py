@@ -10,7 +10,6 @@ Bounds of one message: MAX_ELEMENTS items, MAX_LEVELS of a record in itself, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
 
 from pydantic import BaseModel, ValidationError
@@ -112,12 +111,6 @@ class Codec:
             error = again
         where = f"{self.contract}: {path}" if path.segments else self.contract
         raise EncodeError("the value does not fit its schema", where=where, why=_why(error)) from error
-
-
-@lru_cache(maxsize=512)
-def codec_for(writer: Any, reader: Any = None) -> Codec:
-    """A codec made once per pair of hashable sides (model classes, Schemas, JSON texts)."""
-    return Codec(writer, reader)
 
 
 def _nowhere(data: bytes) -> None:

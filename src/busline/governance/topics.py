@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from busline.bus.contract_log import SPEC as LOG
-from busline.contract.model import Contract, Kind, ServiceSpec
+from busline.bus.topics import contract_topic, letters_topic
+from busline.contract.model import Contract, ServiceSpec
 from busline.names import CONTRACT_LOG, ContractName
 from busline.transport.base import TopicSpec
-
-LETTER_ROOM: Final = 65_536
-"""Bytes that a dead letter may be larger than its event, for why and where from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,37 +54,19 @@ def wanted_topics(
         for name, contract in contracts.items()
     ]
     letters = [
-        Wanted(about=service.name, spec=letters_topic(service, contracts, replicas), source=str(service.source or ""))
+        Wanted(
+            about=service.name,
+            spec=letters_topic(service.name, _subscribed(service, contracts), replicas),
+            source=str(service.source or ""),
+        )
         for service in services
         if service.subscribes
     ]
     return [log, *streams, *letters]
 
 
-def contract_topic(contract: Contract, replicas: int | None = None) -> TopicSpec:
-    """A state is compacted and kept for ever: its latest values are the state."""
-    compacted = contract.kind is Kind.STATE
-    return TopicSpec(
-        name=contract.topic,
-        partitions=contract.storage.partitions,
-        compacted=compacted,
-        retention=None if compacted else contract.storage.retention,
-        max_record=contract.storage.max_record,
-        replicas=contract.storage.replicas or replicas,
-    )
-
-
-def letters_topic(
-    service: ServiceSpec, contracts: Mapping[ContractName, Contract], replicas: int | None = None
-) -> TopicSpec:
-    """One partition: dead letters are few, and are looked at in the order in which they came."""
-    sizes = [contracts[s.contract].storage.max_record for s in service.subscribes if s.contract in contracts]
-    return TopicSpec(
-        name=service.name.dead_letters,
-        retention=None,
-        max_record=max(sizes, default=TopicSpec(name="").max_record) + LETTER_ROOM,
-        replicas=replicas,
-    )
+def _subscribed(service: ServiceSpec, contracts: Mapping[ContractName, Contract]) -> list[Contract]:
+    return [contracts[use.contract] for use in service.subscribes if use.contract in contracts]
 
 
 def _conflict(topic: Wanted, there: TopicSpec) -> str | None:
