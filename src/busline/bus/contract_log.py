@@ -6,16 +6,18 @@ One partition, compacted, one record a contract and one a version. A reader pars
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from busline.bus.stretch import Span, read_stretch
 from busline.contract.entries import Catalog
 from busline.errors import BuslineError, ConfigurationError, StorageFailed
 from busline.names import CONTRACT_LOG
 from busline.record import Position, Record, TopicPartition
-from busline.transport.base import Admin, Received, Seekable, TopicSpec, Transactional, Transport, Unreadable
+from busline.transport.base import Admin, Seekable, TopicSpec, Transactional, Transport, Unreadable
 
 _log = logging.getLogger("busline.contract_log")
 SPEC: Final = TopicSpec(name=CONTRACT_LOG, partitions=1, compacted=True, retention=None, max_record=8_388_608)
@@ -75,17 +77,12 @@ class ContractLog:
 
     async def _read_to(self, begin: int, end: int) -> list[Entry]:
         new: list[Entry] = []
-        reader = await self._engine.read({PARTITION: begin})
-        try:
-            while begin < end:
-                for item in await reader.receive():
-                    if isinstance(item, Unreadable):
-                        raise StorageFailed(f"the contract log cannot be read at {item.first}", why=item.why)
-                    if isinstance(item, Received):
-                        new += [Entry(r.offset, r.key, r.value) for r in item.records if r.key is not None]
-                        begin = item.records[-1].offset + 1
-        finally:
-            await reader.aclose()
+        span = {PARTITION.partition: Span(begin, end)}
+        async with contextlib.aclosing(read_stretch(self._engine, CONTRACT_LOG, span)) as stretch:
+            async for item in stretch:
+                if isinstance(item, Unreadable):
+                    raise StorageFailed(f"the contract log cannot be read at {item.first}", why=item.why)
+                new += [Entry(r.offset, r.key, r.value) for r in item.records if r.key is not None]
         return new
 
     async def reread(self) -> None:

@@ -6,19 +6,20 @@ import contextlib
 import datetime as dt
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from busline.bus.decoding import Decoder
 from busline.bus.delivery import Delivery
 from busline.bus.notes import reader_note
 from busline.bus.session import Session
 from busline.bus.starts import Moment, parse_end, parse_start
+from busline.bus.stretch import Span, read_stretch
 from busline.contract.event import Event
 from busline.contract.model import Action, Contract, Kind
 from busline.errors import BuslineError, ConfigurationError, DecodeError, RetentionGap, UnknownSchema
 from busline.names import ContractName, Group
 from busline.record import StoredRecord, TopicPartition
-from busline.transport.base import Bounds, Groups, Received, Seekable, Unreadable
+from busline.transport.base import Bounds, Groups, Seekable, Unreadable
 
 _log = logging.getLogger("busline.reading")
 READ_GROUP: Final = "~read"
@@ -26,13 +27,6 @@ _PASS: Final = "Read on behind them: start={partition: offset}."
 E = TypeVar("E")
 From = Moment | Mapping[int, int]
 """A start as subscriptions write it, or offsets by partition (those that are left out are not read)."""
-
-
-class _Span(NamedTuple):
-    """What is read of one partition. end None: live."""
-
-    begin: int
-    end: int | None
 
 
 class Reading(Generic[E]):
@@ -85,26 +79,17 @@ class Reading(Generic[E]):
             await decode.refresh()
             return decode(record)
 
-    async def _records(self, topic: str, spans: Mapping[int, _Span]) -> AsyncGenerator[tuple[int, StoredRecord], None]:
+    async def _records(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[tuple[int, StoredRecord], None]:
         """(partition, record), until every partition is at its end."""
-        left = {p: span for p, span in spans.items() if span.end is None or span.begin < span.end}
-        if not left:
-            return
-        engine = _seekable(self._session)
-        consumer = await engine.read({TopicPartition(topic, p): span.begin for p, span in left.items()})
-        try:
-            while left:
-                for run in await consumer.receive():
-                    if isinstance(run, Unreadable):
-                        where = f"{topic}[{run.lease.partition}]@{run.first}"
-                        raise DecodeError("records cannot be read", where=where, why=run.why, fix=_PASS)
-                    if isinstance(run, Received):
-                        for record in _within(run, left):
-                            yield run.lease.partition, record
-        finally:
-            await consumer.aclose()
+        async with contextlib.aclosing(read_stretch(_seekable(self._session), topic, spans)) as stretch:
+            async for run in stretch:
+                if isinstance(run, Unreadable):
+                    where = f"{topic}[{run.lease.partition}]@{run.first}"
+                    raise DecodeError("records cannot be read", where=where, why=run.why, fix=_PASS)
+                for record in run.records:
+                    yield run.lease.partition, record
 
-    async def _spans(self, contract: Contract) -> dict[int, _Span]:
+    async def _spans(self, contract: Contract) -> dict[int, Span]:
         engine = _seekable(self._session)
         bounds = await engine.bounds(contract.topic)
         begins = await self._begins(engine, contract, bounds)
@@ -113,7 +98,7 @@ class Reading(Generic[E]):
             moment = parse_end(self._end)
             nexts = {p: bound.next for p, bound in bounds.items()}
             ends = nexts if moment is None else await engine.at_time(contract.topic, moment)
-        return {p: _Span(begin, ends[p]) for p, begin in begins.items()}
+        return {p: Span(begin, ends[p]) for p, begin in begins.items()}
 
     async def _begins(self, engine: Seekable, contract: Contract, bounds: Mapping[int, Bounds]) -> Mapping[int, int]:
         if isinstance(self._start, Mapping):
@@ -143,19 +128,6 @@ class Reading(Generic[E]):
             await session.transport.mark(Group.of(session.service, READ_GROUP), marks, note)
         except BuslineError as error:
             _log.debug("%s could not be marked as read: %s", contract.name, error)
-
-
-def _within(run: Received, left: dict[int, _Span]) -> list[StoredRecord]:
-    """The run's records before the partition's end; drops the partition from `left` when the end is reached."""
-    partition = run.lease.partition
-    span = left.get(partition)
-    if span is None:
-        return []
-    if span.end is None:
-        return list(run.records)
-    if run.records[-1].offset + 1 >= span.end:
-        del left[partition]
-    return [record for record in run.records if record.offset < span.end]
 
 
 def _check_gap(contract: Contract, bounds: Mapping[int, Bounds], begins: Mapping[int, int], start: int) -> None:

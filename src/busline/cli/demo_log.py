@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 from busline.bus.contract_log import ContractLog
 from busline.bus.decoding import Decoder
+from busline.bus.stretch import Span, read_stretch
 from busline.names import ContractName, Service
-from busline.record import StoredRecord, TopicPartition
+from busline.record import StoredRecord
 from busline.transport.base import Admin, Groups, Received, Seekable, Transport
 from busline.transport.resolve import resolve
 
@@ -59,19 +60,11 @@ class DemoLog:
 
     async def _records(self, topic: str) -> list[StoredRecord]:
         bounds = await self._engine.bounds(topic)
-        out: list[StoredRecord] = []
-        for partition, (first, end) in sorted(bounds.items()):
-            reader = await self._engine.read({TopicPartition(topic, partition): first})
-            try:
-                at = first
-                while at < end:
-                    for run in await reader.receive():
-                        if isinstance(run, Received):
-                            out += [record for record in run.records if record.offset < end]
-                            at = run.records[-1].offset + 1
-            finally:
-                await reader.aclose()
-        return out
+        out: dict[int, list[StoredRecord]] = {partition: [] for partition in sorted(bounds)}
+        async for run in read_stretch(self._engine, topic, {p: Span(*bound) for p, bound in bounds.items()}):
+            if isinstance(run, Received):
+                out[run.lease.partition] += run.records
+        return [record for records in out.values() for record in records]
 
 
 @asynccontextmanager

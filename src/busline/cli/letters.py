@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from typing import Any
 from busline.bus.contract_log import ContractLog
 from busline.bus.dead_letter import PREFIX
 from busline.bus.decoding import Decoder
+from busline.bus.stretch import Span, read_stretch
 from busline.codec.json_form import to_json as plain
 from busline.errors import BuslineError, ConfigurationError, UnknownTopic
 from busline.names import ContractName, Service
-from busline.record import StoredRecord, TopicPartition
+from busline.record import StoredRecord
 from busline.transport.base import Bounds, Received, Seekable, Transport
 
 
@@ -98,18 +100,11 @@ async def read_letters(
     """To the end as it is now; `begins` restricts it to these partitions, from these offsets."""
     bounds = await letter_bounds(engine, service)
     starts = begins if begins is not None else {p: bound.first for p, bound in bounds.items()}
-    left = {p: bounds[p].next for p, start in starts.items() if p in bounds and start < bounds[p].next}
-    if not left or not isinstance(engine, Seekable):
+    spans = {p: Span(start, bounds[p].next) for p, start in starts.items() if p in bounds}
+    if not isinstance(engine, Seekable):
         return
-    reader = await engine.read({TopicPartition(service.dead_letters, p): starts[p] for p in left})
-    try:
-        while left:
-            for run in [run for run in await reader.receive() if isinstance(run, Received)]:
-                partition = run.lease.partition
+    async with contextlib.aclosing(read_stretch(engine, service.dead_letters, spans)) as stretch:
+        async for run in stretch:
+            if isinstance(run, Received):
                 for record in run.records:
-                    if record.offset < left.get(partition, 0):
-                        yield Letter(partition=partition, record=record)
-                if run.records[-1].offset + 1 >= left.get(partition, 0):
-                    left.pop(partition, None)
-    finally:
-        await reader.aclose()
+                    yield Letter(partition=run.lease.partition, record=record)
