@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """error: has to be mended. warning: should be; fails nothing by itself. note: told, and never counted."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Finding:
-    """file: relative to the workspace. key: dotted path in the file, empty for the file itself. fix: how to mend it."""
+    """file: relative to the workspace. key: dotted path in the file, empty for the file itself. fix: how to mend it.
+
+    rule: the id of the rule that found it, as `busline explain` takes it; `invalid` for what cannot be read as it stands.
+    """
 
     file: str
     line: int = 1
     key: str = ""
     what: str
     fix: str = ""
+    rule: str = "invalid"
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: {self.key}: " if self.key else f"{self.file}:{self.line}: "
