@@ -69,6 +69,10 @@ def _field_use(value: object) -> FieldUse:
     return FieldUse(name=_field_name(value.removesuffix("?")), optional=value.endswith("?"))
 
 
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 def _topic(text: str) -> str:
     if not _TOPIC.fullmatch(text) or text in (".", ".."):
         raise ValueError(f"{text!r:.80} is not a topic name: letters, digits, . _ and -, at most 249")
@@ -93,9 +97,7 @@ Day: TypeAlias = Annotated[dt.date, BeforeValidator(_date)]
 Bytes: TypeAlias = Annotated[int, BeforeValidator(_size), Field(strict=True, ge=1)]
 Milliseconds: TypeAlias = Annotated[int | None, BeforeValidator(_retention)]
 FieldName: TypeAlias = Annotated[str, AfterValidator(_field_name)]
-OneOrMore: TypeAlias = Annotated[
-    tuple[FieldName, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
-]
+OneOrMore: TypeAlias = Annotated[tuple[FieldName, ...], BeforeValidator(_listed)]
 Compatibility: TypeAlias = Literal[
     "none", "backward", "backward-transitive", "forward", "forward-transitive", "full", "full-transitive"
 ]
@@ -105,6 +107,16 @@ class FileModel(BaseModel):
     """A mapping in a file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class RuleFile(FileModel):
+    """A rule of `busline check` that does not hold here, and why. fields: not for these; empty: not at all."""
+
+    off: Annotated[str, Field(min_length=1)]
+    fields: tuple[str, ...] = ()
+
+
+RuleFiles: TypeAlias = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], RuleFile]
 
 
 class AccessFile(FileModel):
@@ -160,6 +172,7 @@ class ContractFile(FileModel):
     deprecation: DeprecationFile | None = None
     retired: Day | None = None
     kafka: KafkaFile = KafkaFile()
+    rules: RuleFiles = {}
 
 
 class SubscriptionFile(FileModel):
@@ -185,6 +198,7 @@ class ServiceFile(FileModel):
     groups: tuple[Annotated[str, AfterValidator(_group)], ...] = ()
     transactional: Annotated[bool, Field(strict=True)] = False
     accepts: tuple[AcceptFile, ...] = ()
+    rules: RuleFiles = {}
 
 
 class ContactFile(FileModel):
@@ -197,6 +211,8 @@ class TeamFile(FileModel):
 
     description: str = ""
     contact: ContactFile = ContactFile()
+    codeowners: Annotated[tuple[Annotated[str, Field(pattern=r"^[^\s#]+$")], ...], BeforeValidator(_listed)] = ()
+    rules: RuleFiles = {}
 
 
 class EnvironmentStorageFile(FileModel):
@@ -219,7 +235,9 @@ class BuslineFile(FileModel):
     """`busline.yaml`"""
 
     company: Annotated[str, Field(min_length=1)]
+    branch: Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\-][^\s~^:?*\[\\]*$")] = "main"
     environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], EnvironmentFile] = {}
+    rules: RuleFiles = {}
 
 
 FILES: Final[dict[str, type[FileModel]]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
-from busline.contract.files import BuslineFile, ContractFile, FileModel, ServiceFile, TeamFile
+from busline.contract.files import BuslineFile, ContractFile, FileModel, RuleFiles, ServiceFile, TeamFile
 from busline.contract.finding import Finding
 from busline.contract.model import (
     Acceptance,
@@ -19,6 +19,7 @@ from busline.contract.model import (
     Grant,
     Kind,
     Publication,
+    RuleOff,
     ServiceSpec,
     Source,
     Storage,
@@ -44,6 +45,8 @@ class Folder:
 
     path: Path
     company: str = ""
+    branch: str = "main"
+    off: tuple[RuleOff, ...] = ()
     environments: dict[str, Environment] = field(default_factory=dict)
     teams: dict[Team, TeamSpec] = field(default_factory=dict)
     services: dict[Service, ServiceSpec] = field(default_factory=dict)
@@ -109,7 +112,7 @@ class Folder:
         if loaded is None:
             return None
         file, document = loaded
-        self.company = file.company
+        self.company, self.branch, self.off = file.company, file.branch, _off(file.rules, document)
         for name, given in file.environments.items():
             self.environments[name] = Environment(
                 name=name,
@@ -163,6 +166,8 @@ class Folder:
             description=file.description,
             mail=file.contact.mail,
             chat=file.contact.chat,
+            codeowners=file.codeowners,
+            off=_off(file.rules, document),
             source=Source(file=document.file),
         )
 
@@ -279,6 +284,7 @@ def _service(name: Service, file: ServiceFile, document: Document) -> ServiceSpe
             Acceptance(contract=ContractName(a.contract), version=a.version, why=a.why, until=a.until)
             for a in file.accepts
         ),
+        off=_off(file.rules, document),
         source=Source(file=document.file),
     )
 
@@ -317,7 +323,20 @@ def _contract(
         topic=file.kafka.topic or "",
         subject=file.kafka.subject or "",
         example=example,
+        off=_off(file.rules, document),
         source=Source(file=document.file),
+    )
+
+
+def _off(rules: RuleFiles, document: Document) -> tuple[RuleOff, ...]:
+    return tuple(
+        RuleOff(
+            rule=rule,
+            reason=said.off,
+            fields=said.fields,
+            source=Source(file=document.file, line=document.line(("rules", rule))),
+        )
+        for rule, said in rules.items()
     )
 
 

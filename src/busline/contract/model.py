@@ -53,6 +53,16 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RuleOff:
+    """A rule that does not hold here, and why. fields: paths that it leaves alone; empty: it is off for all."""
+
+    rule: str
+    reason: str
+    fields: tuple[str, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Version:
     """One published schema of a contract. registry_id: the registry's id, once applied where there is one."""
 
@@ -116,6 +126,7 @@ class Contract:
     topic: str = ""
     subject: str = ""
     example: Mapping[str, object] | None = None
+    off: tuple[RuleOff, ...] = ()
     source: Source | None = None
 
     def __post_init__(self) -> None:
@@ -181,6 +192,7 @@ class ServiceSpec:
     groups: tuple[str, ...] = ()
     transactional: bool = False
     accepts: tuple[Acceptance, ...] = ()
+    off: tuple[RuleOff, ...] = ()
     source: Source | None = None
 
     def publication(self, contract: str) -> Publication | None:
@@ -192,10 +204,14 @@ class ServiceSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamSpec:
+    """codeowners: who guards the team's folder, as the code host names them (`@acme/orders`)."""
+
     name: Team
     description: str = ""
     mail: str | None = None
     chat: str | None = None
+    codeowners: tuple[str, ...] = ()
+    off: tuple[RuleOff, ...] = ()
     source: Source | None = None
 
     @property

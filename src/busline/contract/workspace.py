@@ -12,7 +12,7 @@ from busline.contract.checks import check
 from busline.contract.finding import Finding
 from busline.contract.folder import Folder
 from busline.contract.git import head_commit
-from busline.contract.model import Contract, Environment, ServiceSpec, TeamSpec
+from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, TeamSpec
 from busline.errors import WorkspaceInvalid
 from busline.names import ContractName, Service, Team
 
@@ -21,7 +21,10 @@ __all__ = ["Finding", "Workspace"]
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """What a valid folder says. commit: git's HEAD there, None outside a repository."""
+    """What a valid folder says. commit: git's HEAD there, None outside a repository.
+
+    branch: where what is merged is published. off: rules of `busline check` that do not hold here at all.
+    """
 
     path: Path
     company: str
@@ -30,6 +33,8 @@ class Workspace:
     services: Mapping[Service, ServiceSpec]
     contracts: Mapping[ContractName, Contract]
     commit: str | None = None
+    branch: str = "main"
+    off: tuple[RuleOff, ...] = ()
 
     @classmethod
     def load(cls, path: Path | str) -> Workspace:
@@ -46,6 +51,8 @@ class Workspace:
             services=dict(sorted(folder.services.items())),
             contracts=dict(sorted(folder.contracts.items())),
             commit=head_commit(folder.path),
+            branch=folder.branch,
+            off=folder.off,
         )
 
     @staticmethod
