@@ -13,6 +13,7 @@ from busline.contract.model import (
     Audience,
     Contract,
     Deprecation,
+    FieldDeprecation,
     FieldUse,
     Grant,
     Kind,
@@ -67,7 +68,9 @@ CONTRACT = st.builds(
     ),
     tags=st.lists(WORDS, max_size=2).map(tuple),
     pii=st.frozensets(WORDS, max_size=2),
-    deprecated=st.dictionaries(WORDS, st.none() | WORDS, max_size=2),
+    deprecated=st.dictionaries(
+        WORDS, st.builds(FieldDeprecation, since=st.none() | DATES, use=st.none() | WORDS), max_size=2
+    ),
     quota=st.dictionaries(st.sampled_from(["publish", "subscribe"]), COUNTS),
     deprecation=st.none()
     | st.builds(Deprecation, since=DATES, sunset=st.none() | DATES, replacement=st.none() | CONTRACTS),

@@ -194,8 +194,8 @@ def _fields(folder: Folder, contract: Contract) -> None:
     for name in sorted({*contract.pii, *contract.deprecated}):
         if name not in known:
             _say(folder, contract, f"fields.{name}", "the current version has no such field", suggestion(name, known))
-    for name, use in contract.deprecated.items():
-        if use and use not in known:
+    for name, said in contract.deprecated.items():
+        if (use := said.use) and use not in known:
             key = f"fields.{name}.deprecated.use"
             _say(folder, contract, key, f"the current version has no field {use!r}", suggestion(use, known))
 

@@ -67,6 +67,7 @@ class ContractEntry(HeadEntry):
     tags: tuple[str, ...] = ()
     pii: tuple[str, ...] = ()
     deprecated: dict[str, str | None] = {}
+    deprecated_since: dict[str, dt.date] = {}
     quota: dict[str, int] = {}
     deprecation: DeprecationEntry | None = None
     retired: dt.date | None = None

@@ -16,6 +16,7 @@ from busline.contract.model import (
     Contract,
     Deprecation,
     Environment,
+    FieldDeprecation,
     Grant,
     Kind,
     Publication,
@@ -262,7 +263,7 @@ def _json_line(why: str | None) -> int:
 
 
 def _service(name: Service, file: ServiceFile, document: Document) -> ServiceSpec:
-    def at(*path: str) -> Source:
+    def at(*path: str | int) -> Source:
         return Source(file=document.file, line=document.line(path))
 
     return ServiceSpec(
@@ -281,8 +282,10 @@ def _service(name: Service, file: ServiceFile, document: Document) -> ServiceSpe
         groups=file.groups,
         transactional=file.transactional,
         accepts=tuple(
-            Acceptance(contract=ContractName(a.contract), version=a.version, why=a.why, until=a.until)
-            for a in file.accepts
+            Acceptance(
+                contract=ContractName(a.contract), version=a.version, why=a.why, until=a.until, source=at("accepts", i)
+            )
+            for i, a in enumerate(file.accepts)
         ),
         off=_off(file.rules, document),
         source=Source(file=document.file),
@@ -312,10 +315,17 @@ def _contract(
         storage=Storage(partitions=file.storage.partitions, retention=retention, max_record=file.storage.max_record),
         tags=file.tags,
         pii=frozenset(f for f, said in file.fields.items() if said.pii),
-        deprecated={f: said.deprecated.use for f, said in file.fields.items() if said.deprecated},
+        deprecated={
+            f: FieldDeprecation(since=gone.since, use=gone.use)
+            for f, said in file.fields.items()
+            if (gone := said.deprecated)
+        },
         quota={k: v for k, v in file.quota.model_dump().items() if v is not None},
         deprecation=Deprecation(
-            since=d.since, sunset=d.sunset, replacement=ContractName(d.replacement) if d.replacement else None
+            since=d.since,
+            sunset=d.sunset,
+            replacement=ContractName(d.replacement) if d.replacement else None,
+            source=Source(file=document.file, line=document.line(("deprecation",))),
         )
         if d
         else None,

@@ -96,16 +96,27 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class Deprecation:
+    """The contract will go: announced on `since`, refused from `sunset` on."""
+
     since: dt.date
     sunset: dt.date | None = None
     replacement: ContractName | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldDeprecation:
+    """A field will go: announced on `since` (None: not known any more). use: the field to use instead."""
+
+    since: dt.date | None = None
+    use: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """The published promise about one stream. `versions` ascend from 1; none yet: a draft.
 
-    deprecated: fields, and what to use instead of each. quota: bytes a second, by `publish` and `subscribe`.
+    deprecated: fields that will go. quota: bytes a second, by `publish` and `subscribe`.
     """
 
     name: ContractName
@@ -119,7 +130,7 @@ class Contract:
     storage: Storage = field(default_factory=Storage)
     tags: tuple[str, ...] = ()
     pii: frozenset[str] = frozenset()
-    deprecated: Mapping[str, str | None] = field(default_factory=dict)
+    deprecated: Mapping[str, FieldDeprecation] = field(default_factory=dict)
     quota: Mapping[str, int] = field(default_factory=dict)
     deprecation: Deprecation | None = None
     retired: dt.date | None = None
@@ -179,6 +190,7 @@ class Acceptance:
     version: int
     why: str
     until: dt.date
+    source: Source | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
