@@ -1,21 +1,33 @@
 """apply on real engines: what it brings there is found there again, and a bus works with it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from busline.contract.model import Contract, Kind, Publication, ServiceSpec, Subscription, TeamSpec, Version
+from busline.contract.model import (
+    Contract,
+    Kind,
+    Publication,
+    ServiceSpec,
+    Storage,
+    Subscription,
+    TeamSpec,
+    Version,
+)
 from busline.contract.schema import parse
-from busline.errors import ApplyError
+from busline.errors import ApplyError, NotAuthorized, UnknownTopic
 from busline.governance.applied import read_applied
 from busline.governance.apply import apply
 from busline.governance.plan import Goal, plan_changes
 from busline.governance.registry import Registry
 from busline.names import ContractName, Service, Team
-from busline.transport.base import Transport
+from busline.transport.base import TopicSpec, Transport
+from busline.transport.kafka.engine import KafkaTransport
 from busline.transport.resolve import resolve
+from busline.transport.security import Security
 
 
 def wanted(team: str, **changes: Any) -> Goal:
@@ -77,6 +89,52 @@ async def check_converges(engine: Transport, team: str, registry: Registry | Non
     assert [change.what for change in plan.changes] == ["contract: description"]
     await apply(plan, engine, registry)
     assert (await plan_changes(changed, engine, registry)).changes == ()
+
+
+async def check_settings_follow(engine: Transport, team: str) -> None:
+    await apply(await plan_changes(wanted(team), engine), engine)
+    changed = wanted(team, storage=Storage(retention=3_600_000, max_record=2_000_000))
+    plan = await plan_changes(changed, engine)
+    assert [change.what for change in plan.changes if change.about == f"{team}.order"] == [
+        f"topic {team}.order: kept 7d -> kept 1h, records up to 1,048,576 -> 2,000,000 bytes",
+        "contract: storage",
+    ]
+    await apply(plan, engine)
+    async with asyncio.timeout(20):
+        while (await plan_changes(changed, engine)).changes:  # noqa: ASYNC110 - the engine's state, which has no event
+            await asyncio.sleep(0.05)
+    spec = (await read_applied(engine)).topics[f"{team}.order"]
+    assert (spec.partitions, spec.retention, spec.max_record) == (6, 3_600_000, 2_000_000)
+
+
+async def test_settings_follow_the_contract_on_sqlite(sqlite: Transport, unique: str) -> None:
+    await check_settings_follow(sqlite, unique)
+
+
+@pytest.mark.kafka
+async def test_settings_follow_the_contract_on_kafka(broker: Transport, unique: str) -> None:
+    await check_settings_follow(broker, unique)
+
+
+@pytest.mark.kafka
+async def test_each_refusal_to_alter_is_told(kafka: Any, broker: Transport, unique: str) -> None:
+    """kafka-python's answers hide their codes."""
+    await broker.create_topics([TopicSpec(name=f"{unique}.there")])  # type: ignore[attr-defined]
+    kafka.add_user(unique, "secret")
+    kafka.grant(unique, ["DESCRIBE"], name=f"{unique}.there")
+    denied = KafkaTransport([kafka.secure_bootstrap], security=Security(user=unique, password="secret"))
+    await denied.start()
+    try:
+        with pytest.raises(NotAuthorized, match=f"{unique}.there"):
+            await denied.alter_topics([TopicSpec(name=f"{unique}.there", retention=1000)])
+    finally:
+        await denied.aclose()
+    both = [TopicSpec(name=f"{unique}.missing"), TopicSpec(name=f"{unique}.there", retention=1000)]
+    with pytest.raises(UnknownTopic, match=f"{unique}.missing"):
+        await broker.alter_topics(both)  # type: ignore[attr-defined]
+    async with asyncio.timeout(20):
+        while (await read_applied(broker)).topics[f"{unique}.there"].retention != 1000:  # noqa: ASYNC110 - the engine's state, which has no event
+            await asyncio.sleep(0.05)
 
 
 async def test_an_apply_on_sqlite_converges(sqlite: Transport, unique: str) -> None:

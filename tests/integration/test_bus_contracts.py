@@ -5,7 +5,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -29,7 +29,7 @@ from busline.errors import (
 )
 from busline.names import CONTRACT_LOG, ContractName
 from busline.record import StoredRecord
-from busline.transport.base import Features
+from busline.transport.base import Admin, Features
 from busline.transport.memory import MemoryTransport
 from busline.transport.resolve import resolve
 
@@ -281,6 +281,17 @@ async def test_with_a_workspace_who_is_granted_publishes_and_reads(url: str, wor
         await maker.publish(V1(name="a"))
     async with Bus(url, service="other/reader", workspace=workspace) as reader:
         assert [e async for e in reader.read(V1)] == [V1(name="a")]
+
+
+async def test_a_start_brings_a_topic_to_the_storage_that_the_workspace_says(url: str, workspace: Path) -> None:
+    async with Bus(url, service="demo/maker", workspace=workspace):
+        pass
+    with (workspace / "demo/thing/contract.yaml").open("a") as contract:
+        contract.write("storage: {retention: 30d, max_record: 2MiB}\n")
+    async with Bus(url, service="demo/maker", workspace=workspace) as bus:
+        spec = (await cast(Admin, bus._running().session.transport).topics())["demo.thing"]
+        assert (spec.retention, spec.max_record) == (30 * 86_400_000, 2_097_152)
+        await bus.publish(V1(name="x" * 900_000))
 
 
 async def test_with_a_workspace_who_is_not_granted_is_refused_with_rule_file_and_whom_to_ask(

@@ -119,7 +119,7 @@ async def test_the_first_apply_brings_topics_and_log_and_the_second_is_empty(eng
         "billing/invoicing: + service",
         "busline.contracts: + topic busline.contracts: 1 partition, compacted, records up to 8,388,608 bytes",
         "orders: + team",
-        "orders.order-placed: + topic orders.order-placed: 6 partitions, kept 7 d, records up to 1,048,576 bytes",
+        "orders.order-placed: + topic orders.order-placed: 6 partitions, kept 7d, records up to 1,048,576 bytes",
         "orders.order-placed: + contract",
         "orders.order-placed: + version 1",
         "orders/checkout: + service",
@@ -164,7 +164,77 @@ async def test_a_contract_that_is_gone_stays_and_is_named(engine: MemoryTranspor
     await apply(await plan_changes(goal(contract(), contract(USERS)), engine), engine)
     plan = await plan_changes(goal(contract()), engine)
     assert plan.changes == ()
-    assert plan.notes == ("orders.user is applied here but not in the workspace; apply leaves it",)
+    assert plan.notes == (
+        "orders.user is applied here but not in the workspace; apply leaves it, as its events are still there",
+    )
+
+
+def analytics() -> Goal:
+    """Another workspace, of another team."""
+    clicks, loader = ContractName("analytics.click"), Service("analytics/loader")
+    team = Team("analytics")
+    return Goal(
+        contracts={clicks: contract(clicks)},
+        services={loader: ServiceSpec(name=loader, publishes=(Publication(contract=clicks, version=1),))},
+        teams={team: TeamSpec(name=team)},
+    )
+
+
+async def test_two_workspaces_share_one_engine(engine: MemoryTransport) -> None:
+    ours, theirs = goal(contract(), services=[CHECKOUT]), analytics()
+    await apply(await plan_changes(ours, engine), engine)
+    await apply(await plan_changes(theirs, engine), engine)
+    for each in (ours, theirs):
+        assert (await plan_changes(each, engine)).changes == ()
+    less = goal(contract())
+    plan = await plan_changes(less, engine)
+    assert lines(plan) == ["orders/checkout: - service"]
+    await apply(plan, engine)
+    assert (await plan_changes(theirs, engine)).changes == ()
+
+
+async def test_a_team_that_is_not_in_the_workspace_is_named_with_how_to_remove_it(engine: MemoryTransport) -> None:
+    await apply(await plan_changes(analytics(), engine), engine)
+    await apply(await plan_changes(goal(contract()), engine), engine)
+    plan = await plan_changes(goal(contract()), engine)
+    assert plan.notes == (
+        "teams that are applied here but not in this workspace: analytics (1 contract, 1 service); apply leaves them,"
+        " as they may be another workspace's. For a team that is gone: busline apply --remove-team TEAM",
+    )
+    removing = replace(goal(contract()), removed=frozenset({Team("analytics")}))
+    plan = await plan_changes(removing, engine)
+    assert lines(plan) == [
+        "analytics: - team",
+        "analytics.click: - contract",
+        "analytics.click: - version 1",
+        "analytics/loader: - service",
+    ]
+    await apply(plan, engine)
+    left = await plan_changes(goal(contract()), engine)
+    assert (left.changes, left.notes) == ((), ())
+    assert "analytics.click" in await engine.topics(), "no topic is ever deleted"
+
+
+async def test_a_team_is_not_removed_while_its_contracts_are_used(engine: MemoryTransport) -> None:
+    await apply(await plan_changes(analytics(), engine), engine)
+    clicks = Subscription(contract=ContractName("analytics.click"), version=1)
+    reader = replace(INVOICING, subscribes=(clicks,))
+    removed = frozenset({Team("analytics")})
+    await apply(await plan_changes(goal(services=[reader]), engine), engine)
+    with pytest.raises(ApplyError) as caught:
+        await plan_changes(replace(goal(services=[reader]), removed=removed), engine)
+    (conflict,) = caught.value.conflicts
+    assert conflict.startswith("billing/invoicing still uses analytics.click")
+
+
+@pytest.mark.parametrize(
+    ("team", "why"),
+    [("orders", "team orders is in this workspace"), ("analitics", "Other teams that are: analytics.")],
+)
+async def test_only_a_team_that_is_applied_and_gone_is_removed(engine: MemoryTransport, team: str, why: str) -> None:
+    await apply(await plan_changes(analytics(), engine), engine)
+    with pytest.raises(ApplyError, match=why):
+        await plan_changes(replace(goal(contract()), removed=frozenset({Team(team)})), engine)
 
 
 async def test_a_draft_is_not_applied(engine: MemoryTransport) -> None:
@@ -206,12 +276,58 @@ async def test_all_conflicts_are_told_at_once(engine: MemoryTransport) -> None:
     assert len(caught.value.conflicts) == 2
 
 
-async def test_settings_of_a_topic_that_is_there_are_told_and_left(engine: MemoryTransport) -> None:
-    await engine.create_topics([TopicSpec(name=ORDERS, partitions=6, retention=1000)])
+async def test_settings_of_a_topic_follow_the_contract(engine: MemoryTransport) -> None:
+    await apply(await plan_changes(goal(contract()), engine), engine)
+    longer = goal(contract(storage=Storage(retention=None, max_record=2_000_000)))
+    plan = await plan_changes(longer, engine)
+    assert lines(plan) == [
+        "orders.order-placed: ~ topic orders.order-placed: kept 7d -> kept for ever,"
+        " records up to 1,048,576 -> 2,000,000 bytes",
+        "orders.order-placed: ~ contract: storage",
+    ]
+    assert (await engine.topics())[ORDERS].max_record == 1_048_576, "a plan alters nothing"
+    await apply(plan, engine)
+    spec = (await engine.topics())[ORDERS]
+    assert (spec.partitions, spec.retention, spec.max_record) == (6, None, 2_000_000)
+    assert (await plan_changes(longer, engine)).changes == ()
+
+
+async def test_settings_that_drifted_on_the_engine_are_brought_back(engine: MemoryTransport) -> None:
+    await apply(await plan_changes(goal(contract()), engine), engine)
+    await engine.alter_topics([TopicSpec(name=ORDERS, retention=1000)])
     plan = await plan_changes(goal(contract()), engine)
-    assert plan.notes == (
-        "topic orders.order-placed: retention is 1000 there, 604800000 in the workspace; apply leaves it as it is",
-    )
+    assert lines(plan) == ["orders.order-placed: ~ topic orders.order-placed: kept 1s -> kept 7d"]
+    assert await apply(plan, engine) == 0
+    assert (await plan_changes(goal(contract()), engine)).changes == ()
+
+
+async def test_a_retention_that_shrinks_says_what_is_removed(engine: MemoryTransport) -> None:
+    await apply(await plan_changes(goal(contract()), engine), engine)
+    plan = await plan_changes(goal(contract(storage=Storage(retention=3_600_000))), engine)
+    assert plan.notes == ("topic orders.order-placed: what is older than 1h is removed",)
+
+
+async def test_a_topic_that_was_there_before_its_contract_loses_nothing_by_a_default(engine: MemoryTransport) -> None:
+    await engine.create_topics([TopicSpec(name=ORDERS, partitions=6, retention=30 * 86_400_000)])
+    with pytest.raises(ApplyError, match=r"there before its contract, kept 30d.* Write storage.retention: 30d"):
+        await plan_changes(goal(contract()), engine)
+    kept = contract(storage=Storage(retention=30 * 86_400_000))
+    await apply(await plan_changes(goal(kept), engine), engine)
+    await apply(await plan_changes(goal(contract()), engine), engine)
+    assert (await engine.topics())[ORDERS].retention == 604_800_000
+
+
+async def test_a_states_retention_is_no_change(engine: MemoryTransport) -> None:
+    """An engine may show one for a compacted topic; it says nothing there."""
+    await apply(await plan_changes(goal(contract(kind=Kind.STATE)), engine), engine)
+    await engine.alter_topics([TopicSpec(name=ORDERS, retention=1000)])
+    assert (await plan_changes(goal(contract(kind=Kind.STATE)), engine)).changes == ()
+
+
+async def test_replicas_that_differ_are_told_and_left(engine: MemoryTransport) -> None:
+    await engine.create_topics([TopicSpec(name=ORDERS, partitions=6, retention=604_800_000, replicas=1)])
+    plan = await plan_changes(goal(contract(storage=Storage(replicas=3))), engine)
+    assert [note for note in plan.notes if "replicas: 1, the workspace says 3" in note]
 
 
 async def test_schemas_get_their_level_first_and_their_ids_into_the_log(
@@ -268,6 +384,12 @@ class Dying(MemoryTransport):
         self._die()
         await super().create_topics(specs)
 
+    async def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        if self.after:
+            await super().alter_topics(specs)
+        self._die()
+        await super().alter_topics(specs)
+
     async def publish_atomically(self, records: Sequence[Record], transaction: str) -> list[Position]:
         done = await super().publish_atomically(records, transaction) if self.after else []
         self._die()
@@ -275,7 +397,7 @@ class Dying(MemoryTransport):
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("engine_writes", range(4))
+@pytest.mark.parametrize("engine_writes", range(5))
 @pytest.mark.parametrize("registry_writes", [None, 0, 1, 2])
 async def test_an_apply_that_dies_anywhere_is_finished_by_the_next(
     server: FakeRegistry, after: bool, engine_writes: int, registry_writes: int | None, unique: str
@@ -284,6 +406,7 @@ async def test_an_apply_that_dies_anywhere_is_finished_by_the_next(
     server.fail_after = registry_writes
     engine = Dying(unique, engine_writes, after=after)
     await engine.start()
+    await MemoryTransport.create_topics(engine, [TopicSpec(name=ORDERS, partitions=6, retention=1000)])
     async with server.client() as registry:
         try:
             await apply(await plan_changes(wanted, engine, registry), engine, registry)

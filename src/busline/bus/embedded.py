@@ -13,7 +13,7 @@ from typing import Final
 
 from busline.bus.contract_log import SPEC, ContractLog, write
 from busline.bus.fitting import check_key, fills, why_unreadable
-from busline.bus.topics import contract_topic, letters_topic
+from busline.bus.topics import alteration, contract_topic, letters_topic
 from busline.contract.avro import schema_of
 from busline.contract.entries import entries
 from busline.contract.entry_changes import changed_entries, log_changes
@@ -23,7 +23,7 @@ from busline.contract.model import Contract, Version
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, ContractMismatch
 from busline.names import Service
-from busline.transport.base import Admin, Received, Transport
+from busline.transport.base import Admin, Received, TopicSpec, Transport
 
 LOCK_GROUP: Final = "busline/~contracts"
 CREATED: Final = b"created"
@@ -64,9 +64,12 @@ class Embedded:
             await self._log.read()
 
     async def apply(self, workspace: Workspace) -> None:
-        """Bring the engine to the workspace. Raises ContractMismatch where a version here has another schema."""
+        """Bring the engine to the workspace, as `busline apply` would.
+
+        Raises ContractMismatch where a version here has another schema.
+        """
         contracts = [contract for contract in workspace.contracts.values() if contract.versions]
-        await self._admin.create_topics([contract_topic(contract) for contract in contracts])
+        await self._bring_topics([contract_topic(contract) for contract in contracts])
         if not self._changes(workspace, contracts):
             return
         async with self._alone():
@@ -74,10 +77,18 @@ class Embedded:
                 self._check_versions(contract)
             await self._write(self._changes(workspace, contracts))
 
+    async def _bring_topics(self, specs: Sequence[TopicSpec]) -> None:
+        await self._admin.create_topics(specs)
+        there = await self._admin.topics()
+        altered = [found for spec in specs if (found := alteration(spec, there[spec.name]))]
+        if altered:
+            await self._admin.alter_topics(altered)
+
     def _changes(self, workspace: Workspace, contracts: Sequence[Contract]) -> dict[bytes, bytes | None]:
         registered = [self._with_ids(contract) for contract in contracts]
         services, teams = workspace.services.values(), workspace.teams.values()
-        return log_changes(dict(entries(registered, services, teams, commit=workspace.commit)), self._log.records)
+        wanted = dict(entries(registered, services, teams, commit=workspace.commit))
+        return log_changes(wanted, self._log.records, teams=frozenset(workspace.teams))
 
     def _with_ids(self, contract: Contract) -> Contract:
         """As the engine holds it: a registry's ids that were applied once stand in front of records."""
@@ -124,7 +135,7 @@ class Embedded:
 
     async def dead_letters(self, service: Service, contracts: Sequence[Contract]) -> None:
         """The topic of a service's dead letters."""
-        await self._admin.create_topics([letters_topic(service, contracts)])
+        await self._bring_topics([letters_topic(service, contracts)])
 
 
 def _reads(model: type[Event], contract: Contract) -> bool:

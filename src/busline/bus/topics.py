@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from busline.contract.model import Contract, Kind, Storage
@@ -24,6 +25,16 @@ def contract_topic(contract: Contract, replicas: int | None = None) -> TopicSpec
         max_record=contract.storage.max_record,
         replicas=contract.storage.replicas or replicas,
     )
+
+
+def alteration(wanted: TopicSpec, there: TopicSpec) -> TopicSpec | None:
+    """What a topic that is there has to be altered to; None: its retention and max_record are right.
+
+    A compacted topic's retention says nothing, so it stays.
+    """
+    retention = there.retention if there.compacted else wanted.retention
+    altered = replace(there, retention=retention, max_record=wanted.max_record)
+    return None if altered == there else altered
 
 
 def letters_topic(service: Service, contracts: Iterable[Contract], replicas: int | None = None) -> TopicSpec:

@@ -20,6 +20,7 @@ from busline.cli.target import Target, environment, load_workspace, of_environme
 from busline.errors import ApplyError
 from busline.governance.apply import apply as carry_out
 from busline.governance.plan import Goal, Plan, plan_changes
+from busline.names import Team
 from busline.transport.base import Transport
 
 if TYPE_CHECKING:
@@ -32,13 +33,24 @@ _COLOURS: Final = {"+": "green", "~": "yellow", "-": "red"}
 @click.option("--env", type=options.text, required=True, help="An environment of the workspace's busline.yaml.")
 @click.option("--url", type=options.text, help="The engine's URL; instead of the environment's.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, change nothing; exit code 3 if anything would.")
+@click.option(
+    "--remove-team",
+    "removed",
+    type=options.team,
+    multiple=True,
+    metavar="TEAM",
+    help="Its folder is gone: remove its contracts and services from the contract log. Can be repeated.",
+)
 @workspace_option
 @json_option
-def apply(output: Output, env: str, url: str | None, dry_run: bool, workspace: Path | None) -> int:
-    """Create topics, register schemas and write the contract log, as the workspace says.
+def apply(
+    output: Output, env: str, url: str | None, dry_run: bool, removed: tuple[Team, ...], workspace: Path | None
+) -> int:
+    """Create and alter topics, register schemas and write the contract log, as the workspace says.
 
-    It can be run again at any time: what is done already is found done. Nothing is ever deleted but the entries of
-    services that are gone.
+    It can be run again at any time: what is done already is found done. A topic's retention and max_record follow its
+    contract; its partitions never change. No topic is ever deleted, and of the contract log only the entries of
+    services that are gone from a team of this workspace: several workspaces may share one engine.
     """
     loaded = load_workspace(workspace)
     found = environment(loaded, env)
@@ -49,6 +61,7 @@ def apply(output: Output, env: str, url: str | None, dry_run: bool, workspace: P
         teams=loaded.teams,
         commit=loaded.commit,
         replicas=found.replicas,
+        removed=frozenset(removed),
     )
     return run_async(_apply(output, goal, replace(target, url=url or target.url), dry_run))
 

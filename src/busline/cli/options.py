@@ -13,7 +13,7 @@ import click
 
 from busline.cli.output import Output
 from busline.errors import ConfigurationError, ContractError
-from busline.names import ContractName, Service
+from busline.names import ContractName, Service, Team
 
 R = TypeVar("R")
 Decorated: TypeAlias = Callable[..., Any]
@@ -35,6 +35,10 @@ def contract(given: str) -> ContractName:
 
 def service(given: str) -> Service:
     return _name(Service, given)
+
+
+def team(given: str) -> Team:
+    return _name(Team, given)
 
 
 def text(given: str) -> str:

@@ -20,6 +20,14 @@ def milliseconds(text: str) -> int:
     return int(found[1]) * _MILLISECONDS[found[2]]
 
 
+def duration_text(milliseconds: int | None) -> str:
+    """As it is written in a file, in the largest unit up to days that gives a whole number; None: `forever`."""
+    if milliseconds is None:
+        return "forever"
+    unit = next(unit for unit in ("d", "h", "m", "s", "ms") if milliseconds % _MILLISECONDS[unit] == 0)
+    return f"{milliseconds // _MILLISECONDS[unit]}{unit}"
+
+
 def size_bytes(text: str) -> int:
     """`512KiB`, `10 MB`. Raises ValueError."""
     found = _SIZE.fullmatch(text)

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from busline.bus.contract_log import ContractLog, write
-from busline.contract.entry_changes import log_changes
 from busline.errors import ApplyError
 from busline.governance.applied import Applied
 from busline.governance.plan import Plan
 from busline.governance.subjects import register
+from busline.governance.topics import TopicPlan
 from busline.names import CONTRACT_LOG
 from busline.transport.base import Admin, Transport
 
@@ -34,18 +34,26 @@ async def apply(
     """
     if not plan.changes:
         return 0
-    if plan.topics.create and isinstance(engine, Admin):
-        narrate(f"creating topics: {len(plan.topics.create)}")
-        await engine.create_topics([topic.spec for topic in plan.topics.create])
+    if isinstance(engine, Admin):
+        await _bring_topics(plan.topics, engine, narrate)
     if plan.subjects.todo:
         narrate(f"subjects in the registry: {len(plan.subjects.todo)}")
     ids = await register(plan.subjects, registry)
-    records = log_changes(plan.goal.records(ids), plan.applied.entries)
+    records = plan.goal.changes(ids, plan.applied)
     if records:
         narrate(f"records to {CONTRACT_LOG}: {len(records)}")
         await _check_unchanged(plan.applied, engine)
         await write(engine, records)
     return len(records)
+
+
+async def _bring_topics(plan: TopicPlan, engine: Admin, narrate: Narrate) -> None:
+    if plan.create:
+        narrate(f"creating topics: {len(plan.create)}")
+        await engine.create_topics([topic.spec for topic in plan.create])
+    if plan.alter:
+        narrate(f"altering topics: {len(plan.alter)}")
+        await engine.alter_topics([altered.spec for altered in plan.alter])
 
 
 async def _check_unchanged(applied: Applied, engine: Transport) -> None:

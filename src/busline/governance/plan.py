@@ -1,7 +1,8 @@
 """What apply would change: the workspace's state against the engine's and the registry's. Asks, and writes nothing.
 
 A plan is refused, with every conflict at once, where going on would hurt: a published version that was changed or
-removed, a topic with another number of partitions, a registry that lost its ids.
+removed, a topic with another number of partitions, or one that was there before and would lose records, a registry
+that lost its ids.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from busline.contract.entry_changes import content, log_changes
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
 from busline.errors import ApplyError
 from busline.governance.applied import Applied, read_applied
+from busline.governance.removal import left_alone, removal_conflicts
 from busline.governance.subjects import Ids, SubjectPlan, compare_subjects
-from busline.governance.topics import TopicPlan, Wanted, compare_topics, wanted_topics
+from busline.governance.topics import TopicPlan, compare_topics, describe, describe_change, wanted_topics
 from busline.names import ContractName, Service, Team
-from busline.transport.base import TopicSpec, Transport
+from busline.transport.base import Transport
 
 if TYPE_CHECKING:
     from busline.governance.registry import Registry
@@ -38,13 +40,24 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What an environment should hold. replicas: of topics whose contract does not say it. Drafts are left out."""
+    """What an environment should hold. Drafts are left out.
+
+    replicas: of topics whose contract does not say it. removed: teams that are not in the workspace any more, whose
+    records in the contract log go.
+    """
 
     contracts: Mapping[ContractName, Contract]
     services: Mapping[Service, ServiceSpec]
     teams: Mapping[Team, TeamSpec]
     commit: str | None = None
     replicas: int | None = None
+    removed: frozenset[Team] = frozenset()
+
+    @property
+    def own_teams(self) -> frozenset[Team]:
+        """The workspace's: what is applied of others is none of its business."""
+        used = {name.team for name in self.contracts} | {name.team for name in self.services}
+        return frozenset(self.teams) | used
 
     @property
     def published(self) -> dict[ContractName, Contract]:
@@ -54,6 +67,10 @@ class Goal:
         """The contract log as it should be, with the registry's ids in it."""
         contracts = [_with_ids(contract, ids) for contract in self.published.values()]
         return dict(entries(contracts, self.services.values(), self.teams.values(), commit=self.commit))
+
+    def changes(self, ids: Ids, applied: Applied) -> dict[bytes, bytes | None]:
+        """The records to write to the contract log, None for those that go."""
+        return log_changes(self.records(ids), applied.entries, teams=self.own_teams, removed=self.removed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,26 +89,31 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
     """Raises ApplyError with all conflicts, and what the engine and the registry raise."""
     applied = await read_applied(engine)
     published = goal.published
-    topics = compare_topics(wanted_topics(published, goal.services.values(), goal.replicas), applied.topics)
+    wanted = wanted_topics(published, goal.services.values(), goal.replicas)
+    topics = compare_topics(wanted, applied.topics, frozenset(applied.catalog.names()))
     subjects = await compare_subjects(published.values(), registry, _known_ids(published.values(), applied))
-    conflicts = [*_changed_versions(published.values(), applied), *topics.conflicts, *subjects.conflicts]
+    conflicts = [
+        *_changed_versions(published.values(), applied),
+        *topics.conflicts,
+        *subjects.conflicts,
+        *removal_conflicts(goal, applied),
+    ]
     if conflicts:
         raise ApplyError(f"conflicts: {len(conflicts)}; nothing was changed", conflicts=conflicts)
-    expected = goal.records({**subjects.ids, **dict.fromkeys(subjects.missing, NO_ID_YET)})
-    records = log_changes(expected, applied.entries)
+    records = goal.changes({**subjects.ids, **dict.fromkeys(subjects.missing, NO_ID_YET)}, applied)
     changes = [
-        *(Change(topic.about, "+", _topic_line(topic)) for topic in topics.create),
+        *(Change(topic.about, "+", describe(topic.spec)) for topic in topics.create),
+        *(Change(altered.about, "~", describe_change(altered)) for altered in topics.alter),
         *_subject_lines(subjects),
         *_record_lines(records, applied.entries),
     ]
-    left = [name for name in applied.catalog.names() if name not in goal.contracts]
     return Plan(
         goal=goal,
         applied=applied,
         topics=topics,
         subjects=subjects,
         changes=tuple(sorted(changes, key=lambda change: change.about)),
-        notes=(*topics.notes, *(f"{name} is applied here but not in the workspace; apply leaves it" for name in left)),
+        notes=(*topics.notes, *left_alone(goal, applied)),
     )
 
 
@@ -126,19 +148,6 @@ def _changed_versions(contracts: Iterable[Contract], applied: Applied) -> Iterat
                     f" a published version never changes. Restore it, and publish the change as"
                     f" {len(contract.versions) + 1}.avsc."
                 )
-
-
-def _topic_line(topic: Wanted) -> str:
-    spec = topic.spec
-    kept = "compacted" if spec.compacted else "kept for ever" if spec.retention is None else f"kept {_days(spec)}"
-    plural = "" if spec.partitions == 1 else "s"
-    return f"topic {spec.name}: {spec.partitions} partition{plural}, {kept}, records up to {spec.max_record:,} bytes"
-
-
-def _days(spec: TopicSpec) -> str:
-    assert spec.retention is not None
-    days = spec.retention / 86_400_000
-    return f"{days:g} d" if days >= 1 else f"{days * 24:g} h"
 
 
 def _subject_lines(subjects: SubjectPlan) -> Iterator[Change]:

@@ -122,6 +122,9 @@ class BrokenTransport:
     async def create_topics(self, specs: Sequence[TopicSpec]) -> None:
         await self._inner.create_topics(specs)
 
+    async def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        await self._inner.alter_topics(specs)
+
     async def purge(self, topic: str, before: Mapping[int, int]) -> None:
         await self._inner.purge(topic, before)
 

@@ -219,6 +219,15 @@ class Admin(Protocol):
         """Create what is missing and leave what is there. Raises NotAuthorized, Unreachable, TransportError."""
         ...
 
+    async def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """Give topics that are there the retention and max_record of these; all else of a topic stays as it is.
+
+        Holds at once for who asks `topics`, or soon; a publisher that is connected may go by the old limit for minutes.
+        Raises UnknownTopic, NotAuthorized, Unreachable, TransportError: of Kafka's topics the first refusal, after all
+        have been tried.
+        """
+        ...
+
     async def purge(self, topic: str, before: Mapping[int, int]) -> None:
         """Delete the records below these offsets, by partition."""
         ...

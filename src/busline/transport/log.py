@@ -39,6 +39,11 @@ class Log(Store, Protocol):
         """Create what is missing, leave what is there."""
         ...
 
+    async def alter(self, specs: Sequence[TopicSpec]) -> None:
+        """Set retention and max_record, of all or of none; appends go by them within a second, in every process.
+        Raises UnknownTopic."""
+        ...
+
     def append(self, records: Sequence[Record], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """One outcome a record. The order of calls is the order in the log, awaited or not. Visible to readers only
         when durable. atomic: one refusal refuses all."""

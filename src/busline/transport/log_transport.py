@@ -135,6 +135,10 @@ class LogTransport:
         self._check_running()
         await self._log.create(specs)
 
+    async def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        self._check_running()
+        await self._log.alter(specs)
+
     async def purge(self, topic: str, before: Mapping[int, int]) -> None:
         self._check_running()
         await self._log.purge(topic, before)

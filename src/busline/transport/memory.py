@@ -11,6 +11,7 @@ import time
 import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import RLock
 
 from busline.errors import TransportError
@@ -109,6 +110,16 @@ class MemoryLog:
                 if spec.name not in self._specs:
                     self._specs[spec.name] = spec
                     self._partitions |= {(spec.name, i): _Partition(spec) for i in range(spec.partitions)}
+
+    async def alter(self, specs: Sequence[TopicSpec]) -> None:
+        with self._lock:
+            for spec in specs:
+                self._of(spec.name)
+            for spec in specs:
+                there = self._specs[spec.name]
+                self._specs[spec.name] = replace(there, retention=spec.retention, max_record=spec.max_record)
+                for partition in self._of(spec.name).values():
+                    partition.spec = self._specs[spec.name]
 
     def append(self, records: Sequence[Record], *, atomic: bool = False) -> asyncio.Future[list[Outcome]]:
         """Written before it is awaited; the future is done one turn of the loop later, so that a publisher in a

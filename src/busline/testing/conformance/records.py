@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from busline.errors import NotAuthorized, NotPublished, RecordTooLarge, UnknownTopic
 from busline.record import Headers, Position, Record, StoredRecord
 from busline.testing.conformance.base import ConformanceBase, core, needs, numbered
 from busline.testing.conformance.journal import Journal
-from busline.transport.base import Seekable, Transactional
+from busline.transport.base import Admin, Seekable, TopicSpec, Transactional
 from busline.transport.partitioner import partition_for
 
 HEADERS: Headers = (("a", b"\x00\xff\x80"), ("a", b"again"), ("empty", b""), ("ä", b"1"), ("a", b""))
@@ -200,6 +201,33 @@ class Records(ConformanceBase):
                 except UnknownTopic:
                     continue
                 raise AssertionError("consuming a topic that is not there raised nothing")
+
+    @needs(Admin)
+    async def test_a_topic_takes_new_settings_and_keeps_its_records(self) -> None:
+        async with self.transport() as transport:
+            topic = await self.topic(transport, partitions=2, max_record=1000)
+            await self.publish(transport, Journal(), [Record(topic, b"k", b"before", partition=1)])
+            wanted = TopicSpec(name=topic, partitions=2, retention=86_400_000, max_record=50_000)
+            await self.within(transport.alter_topics([wanted]))
+
+            async def altered() -> None:
+                while replace((await transport.topics())[topic], replicas=None) != wanted:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+            await self.within(altered())
+            async with self.transport() as other:  # who is connected already may go by the old limit for a while
+                await self.publish(other, Journal(), [Record(topic, b"k", b"x" * 20_000, partition=1)])
+            await self._expect_values(transport, topic, [b"before", b"x" * 20_000])
+
+    @needs(Admin)
+    async def test_settings_of_a_topic_that_is_not_there_are_refused(self) -> None:
+        async with self.transport() as transport:
+            topic = await self.topic(transport)
+            try:
+                await self.within(transport.alter_topics([TopicSpec(name=f"{topic}-missing", retention=1)]))
+            except UnknownTopic:
+                return
+            raise AssertionError("altering a topic that is not there raised nothing")
 
     @needs(enforced=True)
     async def test_without_permission_nothing_works(self) -> None:

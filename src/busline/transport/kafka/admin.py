@@ -7,6 +7,7 @@ opens a client of its own: rare work, always with the secret of now.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,6 +130,22 @@ class KafkaAdmin:
             if one["error_code"] not in (0, ALREADY_THERE):
                 raise from_code(one["error_code"], one.get("error_message"), where=one["name"])
 
+    async def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """IncrementalAlterConfigs (KIP-339): settings that are not named stay. Raises the first refusal, after all
+        have been tried."""
+
+        def work(client: Any) -> dict[str, str]:
+            answers: dict[str, str] = {}
+            for some in _portions(specs):
+                wanted = [ConfigResource(ConfigResourceType.TOPIC, spec.name, _alterable(spec)) for spec in some]
+                answers |= client.alter_configs(wanted, raise_on_unknown=False, incremental=True)["topic"]
+            return answers
+
+        answers = await self.run(work)
+        for spec in specs:
+            if failure := _refusal(answers.get(spec.name, "no answer"), spec.name):
+                raise failure
+
     async def purge(self, topic: str, before: Mapping[int, int]) -> None:
         """DeleteRecords; raises when a partition refuses."""
         wanted = {KafkaPartition(topic, partition): offset for partition, offset in before.items()}
@@ -192,13 +209,28 @@ def _spec(topic: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) ->
     )
 
 
+def _alterable(spec: TopicSpec) -> dict[str, str]:
+    return {
+        "retention.ms": str(-1 if spec.retention is None else spec.retention),
+        "max.message.bytes": str(spec.max_record + OVERHEAD),
+    }
+
+
+def _refusal(answer: str, topic: str) -> BuslineError | None:
+    """kafka-python has an answer's code only in the text of the error that it makes of it."""
+    if answer == "OK":
+        return None
+    if found := re.match(r"\[Error (-?\d+)\] \w+: (.*)", answer, re.DOTALL):
+        return from_code(int(found[1]), found[2], where=topic)
+    return TransportError("a topic's settings are not altered", where=topic, why=answer)
+
+
 def _wanted(spec: TopicSpec) -> dict[str, Any]:
     """LogAppendTime: a publisher's own timestamp can be anything, and would decide retention."""
     configs = {
         "message.timestamp.type": "LogAppendTime",
         "cleanup.policy": "compact" if spec.compacted else "delete",
-        "retention.ms": str(-1 if spec.retention is None else spec.retention),
-        "max.message.bytes": str(spec.max_record + OVERHEAD),
+        **_alterable(spec),
     }
     if spec.replicas is not None and spec.replicas >= SAFE_REPLICAS:
         configs["min.insync.replicas"] = "2"

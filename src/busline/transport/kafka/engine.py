@@ -176,6 +176,9 @@ class KafkaTransport:
     async def create_topics(self, specs: Sequence[TopicSpec]) -> None:
         await self._admin.create_topics(specs)
 
+    async def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
+        await self._admin.alter_topics(specs)
+
     async def purge(self, topic: str, before: Mapping[int, int]) -> None:
         await self._admin.purge(topic, before)
 

@@ -16,9 +16,12 @@ from busline.transport.partitioner import Partitioner, partition_for
 from busline.transport.sqlite.database import one_row
 from busline.transport.sqlite.headers import encode_headers
 
+TOPICS_KEPT = 0.5
+"""Seconds after which the writer looks topics up again: their retention and max_record may have been altered."""
+
 
 class Topic:
-    """A topic's specification and the ids of its partitions: never changed once created."""
+    """A topic's specification and the ids of its partitions."""
 
     __slots__ = ("ids", "max_record", "partitions", "spec")
 
@@ -38,11 +41,12 @@ class _Head:
 
 
 class Known:
-    """What the writer knows between its transactions: topics for ever, heads until somebody else writes."""
+    """What the writer knows between its transactions: topics for a while, heads until somebody else writes."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._version = -1
+        self._loaded = 0.0
         self.topics: dict[str, Topic] = {}
         self.heads: dict[int, _Head] = {}
 
@@ -50,12 +54,16 @@ class Known:
         """Inside a transaction: it shows whether another connection has committed since our last one."""
         if self._connection.data_version() != self._version:
             self.heads.clear()
+        if (now := time.monotonic()) - self._loaded > TOPICS_KEPT:
+            self._loaded = now
+            self.topics.clear()
 
     def committed(self) -> None:
         self._version = self._connection.data_version()
 
     def rolled_back(self) -> None:
         self.heads.clear()
+        self.topics.clear()
 
 
 def spec_of(row: tuple[str, int, int, int | None, int]) -> TopicSpec:

@@ -18,7 +18,7 @@ from busline.transport.base import Bounds, Features, Outcome, TopicSpec
 from busline.transport.log import FETCH_BYTES, FETCH_TOTAL, Change, run_bytes, unknown_topic
 from busline.transport.log_transport import TTL, LogTransport
 from busline.transport.members import Versioned
-from busline.transport.sqlite.appending import spec_of
+from busline.transport.sqlite.appending import load_topic, spec_of
 from busline.transport.sqlite.cleaning import offset_at_time, partition_bounds, purge
 from busline.transport.sqlite.database import connect, create_file, storage_errors
 from busline.transport.sqlite.headers import decode_headers
@@ -148,6 +148,9 @@ class SqliteLog:
     async def create(self, specs: Sequence[TopicSpec]) -> None:
         await self._writer.execute(lambda connection: _create(connection, specs))
 
+    async def alter(self, specs: Sequence[TopicSpec]) -> None:
+        await self._writer.execute(lambda connection: _alter(connection, specs))
+
     def _partitions(self, topic: str) -> dict[int, int]:
         """tp by partition. In the reader's thread."""
         if topic not in self._specs and topic not in self._load():
@@ -235,6 +238,16 @@ def _create(connection: apsw.Connection, specs: Sequence[TopicSpec]) -> None:
         if connection.changes():
             rows = [(spec.name, i) for i in range(spec.partitions)]
             connection.executemany("insert into partition(topic, part) values(?,?)", rows)
+
+
+def _alter(connection: apsw.Connection, specs: Sequence[TopicSpec]) -> None:
+    for spec in specs:
+        if load_topic(connection, spec.name) is None:
+            raise unknown_topic(spec.name)
+    connection.executemany(
+        "update topic set retention=?, max_record=? where name=?",
+        [(spec.retention, spec.max_record, spec.name) for spec in specs],
+    )
 
 
 def _cas(connection: apsw.Connection, key: str, revision: int, value: bytes | None) -> bool:
