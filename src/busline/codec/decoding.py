@@ -7,12 +7,25 @@ failed: the codec does that only after a failure, so that the path costs nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from busline.codec.encoding import default_bytes
+from busline.codec.fused_reading import FieldReader, Values, fused_reader
 from busline.codec.instances import maker
-from busline.codec.resolution import Arrays, Chosen, Enums, Maps, Plan, Records, Scalars, Taken, Unions, resolve
+from busline.codec.resolution import (
+    Arrays,
+    Chosen,
+    Enums,
+    Maps,
+    Plan,
+    Records,
+    Scalars,
+    Taken,
+    Unions,
+    is_null,
+    resolve,
+)
 from busline.codec.scalar_reading import read_long, read_string, scalar_reader
 from busline.codec.skipping import Sizes, Skipping, least, surplus, values
 from busline.codec.tracing import Path
@@ -88,7 +101,7 @@ class Decoding:
 
     def union(self, plan: Unions) -> Read:
         reads = [_refusing(b) if isinstance(b, str) else self.read(b) for b in plan.branches]
-        null = next((i for i, b in enumerate(plan.written.branches) if _is_null(b)), None)
+        null = next((i for i, b in enumerate(plan.written.branches) if is_null(b)), None)
         if len(reads) == 2 and null is not None and not isinstance(plan.branches[null], str):
             return _nullable(null, reads[1 - null])
         count = len(reads)
@@ -117,19 +130,18 @@ class Decoding:
     def _record(self, plan: Records) -> Read:
         names = _names(plan.wanted)
         constants, fresh = self.defaults(plan, names)
-        steps = tuple(self.step(step, names) for step in plan.steps)
-        template = {name: constants.get(name) for name in names.values()}
+        fields = tuple(self.field(step, names) for step in plan.steps)
         model = plan.wanted.python
         given = frozenset(names[s.wanted.name] for s in plan.steps if isinstance(s, Taken))
         make = maker(model, given) if isinstance(model, type) else None
-        whole = all(name is not None for name, _ in steps)
+        values = Values(tuple(names.values()), constants, fresh)
         extra = self.surplus(plan)
-        if make is not None and whole and not fresh and not extra:
-            return _instances(steps, template, make)
-        read = _whole(steps, template) if whole else _skipping(steps, template)
-        if fresh or extra:
-            read = _defaulted(read, fresh, extra)
-        return read if make is None else _made(read, make)
+        if self.path is None:
+            return fused_reader(fields, values, make, extra, self.reading)
+        return _each(fields, values, make, extra)
+
+    def reading(self, plan: Plan) -> tuple[Read, int]:
+        return self.read(plan), least(written(plan), self.known)[0]
 
     def surplus(self, plan: Records) -> int:
         """What the record costs beside its bytes. Raises ContractMismatch for defaults without end."""
@@ -139,23 +151,21 @@ class Decoding:
             raise ContractMismatch(f"the defaults make more than {MAX_DEFAULTS} values", where=plan.wanted.name)
         return defaults + surplus(plan.written, self.known)
 
-    def step(self, step: Taken | Field, names: dict[str, str]) -> tuple[str | None, Any]:
+    def field(self, step: Taken | Field, names: dict[str, str]) -> FieldReader:
         if isinstance(step, Taken):
-            return names[step.wanted.name], self.at(step.wanted.name, self.read(step.plan))
+            return names[step.wanted.name], step.plan, self.at(step.wanted.name, self.read(step.plan))
         skip = self.skipping.skip(step.type)
-        return None, self.at(step.name, lambda data, p, left: (None, skip(data, p, left)))
+        return None, None, skip if self.path is None else self.path.skipping(step.name, skip)
 
-    def defaults(
-        self, plan: Records, names: dict[str, str]
-    ) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
+    def defaults(self, plan: Records, names: dict[str, str]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
         """Immutable defaults as values, others as functions that make a new one each time."""
-        constants, fresh = {}, []
+        constants, fresh = {}, {}
         for field in plan.defaulted:
             make = default(field)
             if isinstance(field.type, _SCALAR):
                 constants[names[field.name]] = make()
             else:
-                fresh.append((names[field.name], make))
+                fresh[names[field.name]] = make
         return constants, fresh
 
 
@@ -224,10 +234,6 @@ def _enum(plan: Enums) -> Read:
     return careful if None in members else read
 
 
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Primitive) and node.type == "null"
-
-
 def _nullable(null: int, other: Read) -> Read:
     none, some = 2 * null, 2 - 2 * null
 
@@ -261,61 +267,23 @@ def _levelled(inner: Read) -> Read:
     return read
 
 
-def _whole(steps: tuple[tuple[Any, Read], ...], template: dict[str, Any]) -> Read:
-    copy = template.copy
-
-    def read(data: bytes, p: int, left: Left) -> tuple[dict[str, Any], int]:
-        out = copy()
-        for name, field in steps:
-            out[name], p = field(data, p, left)
-        return out, p
-
-    return read
-
-
-def _instances(
-    steps: tuple[tuple[Any, Read], ...], template: dict[str, Any], make: Callable[[dict[str, Any]], Any]
+def _each(
+    fields: Sequence[FieldReader], values: Values, make: Callable[[dict[str, Any]], Any] | None, extra: int
 ) -> Read:
-    """`_made(_whole(...))` in one call: what most records are."""
-    copy = template.copy
+    """Field by field, for tracing."""
 
-    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
-        out = copy()
-        for name, field in steps:
-            out[name], p = field(data, p, left)
-        return make(out), p
-
-    return read
-
-
-def _skipping(steps: tuple[tuple[Any, Read], ...], template: dict[str, Any]) -> Read:
-    copy = template.copy
-
-    def read(data: bytes, p: int, left: Left) -> tuple[dict[str, Any], int]:
-        out = copy()
-        for name, field in steps:
-            value, p = field(data, p, left)
-            if name is not None:
-                out[name] = value
-        return out, p
-
-    return read
-
-
-def _defaulted(inner: Read, fresh: list[tuple[str, Callable[[], Any]]], extra: int) -> Read:
     def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
         charge(left, extra)
-        out, p = inner(data, p, left)
-        for name, make in fresh:
-            out[name] = make()
-        return out, p
-
-    return read
-
-
-def _made(inner: Read, make: Callable[[dict[str, Any]], Any]) -> Read:
-    def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:
-        out, p = inner(data, p, left)
-        return make(out), p
+        out: dict[str, Any] = dict.fromkeys(values.order)
+        out.update(values.constants)
+        for name, _, field in fields:
+            found: Any = field(data, p, left)
+            if name is None:
+                p = found
+            else:
+                out[name], p = found
+        for name, fresh in values.fresh.items():
+            out[name] = fresh()
+        return out if make is None else make(out), p
 
     return read

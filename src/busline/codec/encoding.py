@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from busline.codec.fused_writing import FieldWriter, fused_writer
 from busline.codec.resolution import Arrays, Chosen, Enums, Maps, Plan, Records, Scalars, Taken, Unions, resolve
 from busline.codec.scalar_writing import misfit, scalar_writer, write_string
 from busline.codec.tracing import Path
-from busline.codec.wire import Add, Misfit, Write, number
+from busline.codec.wire import Add, Misfit, Write, number, written
 from busline.contract.annotations import attributes
 from busline.contract.defaults import from_json
 from busline.contract.nodes import Field, Fixed, Node, Primitive, Record, branch_name
@@ -79,22 +80,15 @@ class Encoding:
         path = self.path
 
         def write(value: Any, add: Add) -> None:
-            if type(value) is not list and not isinstance(value, (list, tuple)):
+            if not isinstance(value, list | tuple):
                 raise misfit("a list or tuple", value)
             if value:
                 add(number(len(value)))
-                for one in value:
-                    item(one, add)
+                for index, one in enumerate(value):
+                    (item if path is None else path.writing(f"[{index}]", item))(one, add)
             add(b"\x00")
 
-        def traced(value: Any, add: Add) -> None:
-            assert path is not None
-            if not isinstance(value, list | tuple):
-                raise misfit("a list or tuple", value)
-            for index, one in enumerate(value):
-                path.writing(f"[{index}]", item)(one, add)
-
-        return write if path is None else traced
+        return write
 
     def map(self, item: Write) -> Write:
         def write(value: Any, add: Add) -> None:
@@ -112,19 +106,11 @@ class Encoding:
     # --- unions
 
     def union(self, plan: Unions) -> Write:
-        branches = [
-            (node, self.write(b))
-            for node, b in zip(plan.written.branches, plan.branches, strict=True)
-            if not isinstance(b, str)
-        ]
-        null = next((write for node, write in branches if _is_null(node)), None)
-        rest = [(node, write) for node, write in branches if not _is_null(node)]
-        if isinstance(null, type(None)) or len(rest) != 1:
-            return self.choice(branches)
-        other = rest[0][1]
-        pieces: list[bytes] = []
-        null(None, pieces.append)
-        nothing = b"".join(pieces)
+        pair = plan.nullable()
+        if pair is None:
+            branches = zip(plan.written.branches, plan.branches, strict=True)
+            return self.choice([(node, self.write(b)) for node, b in branches if not isinstance(b, str)])
+        nothing, other = written(self.write(pair[0])), self.write(pair[1])
 
         def write(value: Any, add: Add) -> None:
             if value is None:
@@ -148,12 +134,11 @@ class Encoding:
                 fitting[0](value, add)
                 return
             for one in fitting:
-                pieces: list[bytes] = []
                 try:
-                    one(value, pieces.append)
+                    data = written(one, value)
                 except Misfit:
                     continue
-                add(b"".join(pieces))
+                add(data)
                 return
             raise misfit(expected, value)
 
@@ -173,23 +158,29 @@ class Encoding:
         known = self.records.get(id(plan))
         if known is not None:
             return known
-        fields: list[tuple[str, Write]] = []
-        model = self.python(plan.written)
-        write = _instance(model, fields) if isinstance(model, type) else _mapping(plan.written, fields)
-        self.records[id(plan)] = write
-        fields += self.fields(plan, attributes(model) if isinstance(model, type) else None)
-        return write
+        later: list[Write] = []
+        self.records[id(plan)] = lambda value, add: later[0](value, add)
+        python = self.python(plan.written)
+        model = python if isinstance(python, type) else None
+        fields = self.fields(plan, attributes(model) if model else None)
+        admit = _instance(model) if model else _mapping(plan.written)
+        if self.path is None and not self.plain:
+            later.append(fused_writer(model, admit, fields, self.write))
+        else:
+            later.append(_each(admit, model is not None, fields))
+        self.records[id(plan)] = later[0]
+        return later[0]
 
-    def fields(self, plan: Records, names: Mapping[str, str] | None) -> list[tuple[str, Write]]:
+    def fields(self, plan: Records, names: Mapping[str, str] | None) -> list[FieldWriter]:
         taken = {s.wanted.name: s for s in plan.steps if isinstance(s, Taken)}
-        out: list[tuple[str, Write]] = []
+        out: list[FieldWriter] = []
         for field in plan.wanted.fields:
             step = taken.get(field.name)
             if step is None:
-                out.append(("", _constant(default_bytes(field))))
+                out.append(("", None, _constant(default_bytes(field))))
             else:
                 name = step.written.name
-                out.append((names[name] if names else name, self.at(name, self.write(step.plan))))
+                out.append((names[name] if names else name, step.plan, self.at(name, self.write(step.plan))))
         return out
 
 
@@ -197,15 +188,9 @@ def default_bytes(field: Field) -> bytes:
     """The default of a field, written. Raises ContractMismatch where it is none of its type."""
     try:
         value = from_json(field.type, field.default)
-        pieces: list[bytes] = []
-        Encoding(plain=True).write(resolve(field.type, field.type))(value, pieces.append)
-        return b"".join(pieces)
+        return written(Encoding(plain=True).write(resolve(field.type, field.type)), value)
     except ValueError as error:
         raise ContractMismatch("a default does not fit its type", where=field.name, why=str(error)) from None
-
-
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Primitive) and node.type == "null"
 
 
 def _kind(node: Node) -> str:
@@ -224,35 +209,43 @@ def _constant(data: bytes) -> Write:
     return lambda value, add: add(data)
 
 
-def _instance(model: type, fields: list[tuple[str, Write]]) -> Write:
-    expected = f"an instance of {model.__name__}"
+def _each(admit: Write, instances: bool, fields: list[FieldWriter]) -> Write:
+    """Field by field: for tracing, and for what is written once."""
 
     def write(value: Any, add: Add) -> None:
-        if not isinstance(value, model):
-            raise misfit(expected, value)
-        values = value.__dict__
-        for name, field in fields:
+        admit(value, add)
+        values = value.__dict__ if instances else value
+        for name, _, field in fields:
             field(values[name] if name else None, add)
 
     return write
 
 
-def _mapping(record: Record, fields: list[tuple[str, Write]]) -> Write:
-    names = frozenset(f.name for f in record.fields)
-    optional = {f.name: f for f in record.fields}
+def _instance(model: type) -> Write:
+    """Refuses what is no instance."""
+    expected = f"an instance of {model.__name__}"
 
-    def write(value: Any, add: Add) -> None:
+    def admit(value: Any, add: Add) -> None:
+        if not isinstance(value, model):
+            raise misfit(expected, value)
+
+    return admit
+
+
+def _mapping(record: Record) -> Write:
+    """Refuses what is no dict of the record's fields."""
+    names = frozenset(f.name for f in record.fields)
+
+    def admit(value: Any, add: Add) -> None:
         if not isinstance(value, Mapping):
             raise misfit(f"a dict with the fields of {record.name}", value)
         if value.keys() != names:
-            lacking = ", ".join(sorted(n for n in optional if n not in value))
+            lacking = ", ".join(sorted(n for n in names if n not in value))
             extra = ", ".join(sorted(str(k)[:40] for k in value if k not in names)[:5])
             parts = [f"lacks {lacking}" if lacking else "", f"has {extra}, which the record does not" if extra else ""]
             raise Misfit(f"the dict for {record.name} {' and '.join(p for p in parts if p)}")
-        for name, field in fields:
-            field(value[name] if name else None, add)
 
-    return write
+    return admit
 
 
 def _kinds() -> dict[str, Any]:

@@ -24,6 +24,11 @@ class _WithPrivate(BaseModel):
 
 _OWN_INITS: Final = (BaseModel.model_post_init, _WithPrivate.model_post_init)
 """pydantic's own, which set up private attributes and do no more."""
+_SLOTS: Final[Any] = BaseModel.__dict__
+PUT_DICT: Final = _SLOTS["__dict__"].__set__
+PUT_SET: Final = _SLOTS["__pydantic_fields_set__"].__set__
+PUT_EXTRA: Final = _SLOTS["__pydantic_extra__"].__set__
+PUT_PRIVATE: Final = _SLOTS["__pydantic_private__"].__set__
 _ANY: Final = {"type": "any"}
 _META: Final = frozenset({"type", "metadata", "ref", "serialization", "strict"})
 _KNOWN_FUNCTIONS: Final = (to_float32, whole_millis, Nanos, LocalNanos)
@@ -51,7 +56,7 @@ def maker(model: type[BaseModel], given: frozenset[str]) -> Make:
     function raises what pydantic raises: ValidationError, or whatever a validator of the model lets out.
     """
     if not needs_validation(model):
-        return _constructor(model, given)
+        return Constructor(model, given)
     validate = model.__pydantic_validator__.validate_python
     return lambda values: validate(values, by_name=True, by_alias=False)
 
@@ -120,25 +125,24 @@ def _is_bare(schema: Any, allowed: frozenset[str]) -> bool:
     return {key for key, value in schema.items() if value is not None} <= allowed | _META
 
 
-def _constructor(model: type[BaseModel], given: frozenset[str]) -> Make:
-    new = model.__new__
-    slots: Any = BaseModel.__dict__
-    put_dict = slots["__dict__"].__set__
-    put_set = slots["__pydantic_fields_set__"].__set__
-    put_extra = slots["__pydantic_extra__"].__set__
-    put_private = slots["__pydantic_private__"].__set__
-    shared = set(given) if model.model_config.get("frozen") else None  # nobody can add to a frozen instance's set
-    open_ended = model.model_config.get("extra") == "allow"
-    init_private = model.model_post_init if model.__private_attributes__ else None
+class Constructor:
+    """Puts an instance together. is_plain: it consists of its values and the set of the fields that were given."""
 
-    def make(values: dict[str, Any]) -> Any:
-        instance = new(model)
-        put_dict(instance, values)
-        put_set(instance, set(given) if shared is None else shared)
-        put_extra(instance, {} if open_ended else None)
-        put_private(instance, None)
-        if init_private is not None:
-            init_private(instance, None)
+    def __init__(self, model: type[BaseModel], given: frozenset[str]) -> None:
+        self.model = model
+        self.given = set(given)
+        self.open_ended = model.model_config.get("extra") == "allow"
+        self.init_private = model.model_post_init if model.__private_attributes__ else None
+        self.frozen = bool(model.model_config.get("frozen"))  # nobody can add to a frozen instance's set: one for all
+        own_new = model.__new__ is object.__new__
+        self.is_plain = own_new and not self.open_ended and self.init_private is None
+
+    def __call__(self, values: dict[str, Any]) -> Any:
+        instance = self.model.__new__(self.model)
+        PUT_DICT(instance, values)
+        PUT_SET(instance, self.given if self.frozen else set(self.given))
+        PUT_EXTRA(instance, {} if self.open_ended else None)
+        PUT_PRIVATE(instance, None)
+        if self.init_private is not None:
+            self.init_private(instance, None)
         return instance
-
-    return make

@@ -85,6 +85,13 @@ class Unions:
     wanted: Node
     branches: tuple[Plan | str, ...]
 
+    def nullable(self) -> tuple[Plan, Plan] | None:
+        """Of null and one other type that can be read: the plan of each."""
+        plans = [(is_null(n), plan) for n, plan in zip(self.written.branches, self.branches, strict=True)]
+        able = {null: plan for null, plan in plans if not isinstance(plan, str)}
+        count = sum(not isinstance(plan, str) for _, plan in plans)
+        return (able[True], able[False]) if count == len(able) == 2 else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
@@ -93,6 +100,10 @@ class Chosen:
     wanted: Union
     index: int
     plan: Plan
+
+
+def is_null(node: Node) -> bool:
+    return isinstance(node, Primitive) and node.type == "null"
 
 
 Plan: TypeAlias = Scalars | Enums | Arrays | Maps | Records | Unions | Chosen

@@ -24,10 +24,10 @@ _EPOCH_DAY: Final = LOCAL_EPOCH.toordinal()
 _MAX_DAY: Final = dt.date.max.toordinal()
 _DAY: Final = 86_400_000_000
 _FLOAT: Final = struct.Struct("<f").unpack_from
-_DOUBLE: Final = struct.Struct("<d").unpack_from
-_NEW_UUID: Final = uuid.UUID.__new__
-_SET_INT: Final = vars(uuid.UUID)["int"].__set__
-_SET_SAFE: Final = vars(uuid.UUID)["is_safe"].__set__
+DOUBLE: Final = struct.Struct("<d").unpack_from
+NEW_UUID: Final = uuid.UUID.__new__
+SET_INT: Final = vars(uuid.UUID)["int"].__set__
+SET_SAFE: Final = vars(uuid.UUID)["is_safe"].__set__
 _DURATION: Final = struct.Struct("<III").unpack
 
 
@@ -86,7 +86,7 @@ def _float(data: bytes, p: int, left: Left) -> tuple[float, int]:
 
 
 def _double(data: bytes, p: int, left: Left) -> tuple[float, int]:
-    return _DOUBLE(data, p)[0], p + 8
+    return DOUBLE(data, p)[0], p + 8
 
 
 def _bytes(data: bytes, p: int, left: Left) -> tuple[bytes, int]:
@@ -158,9 +158,9 @@ def _promoted(written: str, wanted: str) -> Read:
 
 def _uuid(raw: bytes) -> uuid.UUID:
     """As UUID(bytes=raw), which spends most of its time on finding out how it was called."""
-    made = _NEW_UUID(uuid.UUID)
-    _SET_INT(made, int.from_bytes(raw, "big"))
-    _SET_SAFE(made, uuid.SafeUUID.unknown)
+    made = NEW_UUID(uuid.UUID)
+    SET_INT(made, int.from_bytes(raw, "big"))
+    SET_SAFE(made, uuid.SafeUUID.unknown)
     return made
 
 
@@ -184,12 +184,16 @@ def _uuid_fixed(data: bytes, p: int, left: Left) -> tuple[uuid.UUID, int]:
     return _uuid(raw), p + 16
 
 
+def decimal_bounds(logical: Logical) -> tuple[int, Context, int]:
+    """Of the unscaled number: what it stays under; the context of its `scaleb`; the most bytes it may take."""
+    limit = 10**logical.precision
+    return limit, Context(prec=max(28, logical.precision + logical.scale)), limit.bit_length() // 8 + 16
+
+
 def _decimal(logical: Logical, size: int | None) -> Read:
     fixed = None if size is None else _fixed(size)
-    limit, scale = 10**logical.precision, -logical.scale
-    scaleb = Decimal.scaleb
-    context = Context(prec=max(28, logical.precision + logical.scale))
-    longest = limit.bit_length() // 8 + 16
+    limit, context, longest = decimal_bounds(logical)
+    scale, scaleb = -logical.scale, Decimal.scaleb
 
     def read(data: bytes, p: int, left: Left) -> tuple[Decimal, int]:
         if fixed is not None:

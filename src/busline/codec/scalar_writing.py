@@ -16,7 +16,7 @@ from busline.contract.types import UINT32, Duration, LocalNanos, Nanos
 
 _EPOCH_DAY: Final = LOCAL_EPOCH.toordinal()
 _FLOAT: Final = struct.Struct("<f")
-_DOUBLE: Final = struct.Struct("<d").pack
+DOUBLE: Final = struct.Struct("<d").pack
 _DURATION: Final = struct.Struct("<III").pack
 
 
@@ -115,7 +115,7 @@ def _float(value: Any, add: Add) -> None:
 
 
 def _double(value: Any, add: Add) -> None:
-    add(_DOUBLE(value if type(value) is float else _as_float(value)))
+    add(DOUBLE(value if type(value) is float else _as_float(value)))
 
 
 def write_string(value: Any, add: Add) -> None:
@@ -199,11 +199,16 @@ def _uuid_fixed(value: Any, add: Add) -> None:
     add(value.bytes)
 
 
+def decimal_context(logical: Logical) -> Context:
+    """For `scaleb`. Emax keeps the int of a hostile exponent from being made."""
+    precision = logical.precision
+    return Context(prec=precision + 1, Emax=precision, traps=[InvalidOperation, Overflow, Inexact])
+
+
 def _decimal(logical: Logical, size: int | None) -> Write:
     precision, scale = logical.precision, logical.scale
     limit = 10**precision
-    # Emax keeps the int of a hostile exponent from being made
-    context = Context(prec=precision + 1, Emax=precision, traps=[InvalidOperation, Overflow, Inexact])
+    context = decimal_context(logical)
     scaleb = Decimal.scaleb
     expected = f"a decimal({precision}, {scale})"
 

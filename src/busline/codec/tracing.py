@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from busline.codec.wire import Add, Left, Read, Write
+from busline.codec.wire import Add, Left, Read, Skip, Write
 
 
 class Path:
@@ -22,6 +22,16 @@ class Path:
         def traced(data: bytes, p: int, left: Left) -> tuple[Any, int]:
             try:
                 return read(data, p, left)
+            except Exception:
+                self.segments.append(segment)
+                raise
+
+        return traced
+
+    def skipping(self, segment: str, skip: Skip) -> Skip:
+        def traced(data: bytes, p: int, left: Left) -> int:
+            try:
+                return skip(data, p, left)
             except Exception:
                 self.segments.append(segment)
                 raise

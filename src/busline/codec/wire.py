@@ -102,23 +102,34 @@ def charge(left: Left, elements: int) -> None:
         raise Misfit(f"more than {MAX_ELEMENTS} elements in one message")
 
 
+_TAILS: Final = tuple(bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(16384))
+"""Numbers of one and two bytes as they stand at the end of a number."""
+_PAIRS: Final = tuple(bytes((n & 127 | 128, n >> 7 | 128)) for n in range(16384))
+"""Two bytes that are followed by more."""
+SMALL: Final = _TAILS[::2]
+"""The numbers that are met most, 0 to 8191, as written: lengths, counts, indexes."""
+
+
 def zigzag(n: int) -> bytes:
     """A number of at most 64 bits, as written."""
     n = (n << 1) ^ (n >> 63)
-    if n < 128:
-        return bytes((n,))
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-SMALL: Final = tuple(zigzag(n) for n in range(8192))
-"""The numbers that are met most, ready made: lengths, counts, indexes."""
+    if n < 16384:
+        return _TAILS[n]
+    out = _PAIRS[n & 16383]
+    n >>= 14
+    while n > 16383:
+        out += _PAIRS[n & 16383]
+        n >>= 14
+    return out + _TAILS[n]
 
 
 def number(n: int) -> bytes:
     """`zigzag`, quicker for the small ones."""
     return SMALL[n] if 0 <= n < 8192 else zigzag(n)
+
+
+def written(write: Write, value: Any = None) -> bytes:
+    """What a writing function makes of a value."""
+    pieces: list[bytes] = []
+    write(value, pieces.append)
+    return b"".join(pieces)
