@@ -196,6 +196,12 @@ def test_reading_as_a_service_does_not_make_it_late(hello: Path, busline: Buslin
     assert busline("lag", "demo/hello", "--json").stdout == ""
 
 
+def test_a_service_that_never_ran_is_not_late(here: Busline) -> None:
+    done = here("lag", "demo/hello")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no group of demo/hello has committed anything here" in done.stderr
+
+
 def test_who_asks_makes_no_file(tmp_path: Path, busline: Busline) -> None:
     for args in (["read", "demo.hello"], ["lag", "demo/hello"], ["dlq", "list", "demo/hello"]):
         done = busline(*args, "--url", "sqlite:///slip/bus.db")
@@ -327,6 +333,8 @@ def test_a_changed_version_is_refused_and_nothing_is_written(hello: Path, buslin
         (["run", "nope:bus"], 2, "no module 'nope'"),
         (["run", "hello:nope"], 2, "There is hello:bus"),
         (["lag", "hello"], 2, "not a service name"),
+        (["lag", "demo/helo"], 2, "Did you mean demo/hello?"),
+        (["lag", "nobody/knows"], 2, "neither the workspace, the contract log nor a consumer group knows it"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )

@@ -29,12 +29,13 @@ NOBODY: Final = Service("local/busline")
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """An engine to work on. environment None: the URL alone is known."""
+    """An engine to work on. environment None: the URL alone is known. declared: the workspace's services."""
 
     url: str
     registry: str | None = None
     environment: Environment | None = None
     service: Service | None = None
+    declared: frozenset[Service] = frozenset()
 
     def transport(self) -> Transport:
         """Not yet started. An environment's credentials command is asked before each connect."""
@@ -105,7 +106,12 @@ def _check_is_there(url: str) -> None:
 
 
 def of_environment(workspace: Workspace, found: Environment) -> Target:
-    return Target(url=engine_url(workspace, found), registry=found.registry, environment=found)
+    return Target(
+        url=engine_url(workspace, found),
+        registry=found.registry,
+        environment=found,
+        declared=frozenset(workspace.services),
+    )
 
 
 def engine_url(workspace: Workspace, found: Environment) -> str:
