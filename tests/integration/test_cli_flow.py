@@ -471,6 +471,65 @@ def test_a_service_runs_handles_and_is_then_not_behind(tmp_path: Path, busline: 
     ]
 
 
+PRINTER = """
+from busline import Bus, Event, Retry
+
+class Hello(Event, contract="demo.hello", key="name"):
+    name: str
+
+bus = Bus("sqlite:///bus.db", service="demo/hello")
+
+@bus.subscribe(Hello, retry=Retry(attempts=1))
+async def greet(hello: Hello) -> None:
+    print("hello", hello.name, flush=True)
+"""
+
+
+def test_a_service_whose_stdout_is_gone_ends_in_order_and_blames_no_event(tmp_path: Path, busline: Busline) -> None:
+    (tmp_path / "printer.py").write_text(PRINTER)
+    environment = clean_environment(BUSLINE_URL="sqlite:///bus.db")
+    service = subprocess.Popen(
+        [*COMMAND, "run", "printer:bus"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+    )
+    assert service.stdout is not None and service.stderr is not None
+    try:
+        publish = ["publish", "demo.hello", "--url", "sqlite:///bus.db"]
+        while busline(*publish, given='{"name": "first"}\n').returncode != 0:
+            time.sleep(0.1)  # until the service has brought its engine up
+        assert wait_for(service.stdout, "hello first")
+        service.stdout.close()  # as `| head -1` does
+        assert busline(*publish, given='{"name": "second"}\n').returncode == 0
+        assert service.wait(30) == 141
+        assert "Traceback" not in service.stderr.read()
+    finally:
+        service.kill()
+        service.wait()
+        service.stderr.close()
+    assert busline("dlq", "list", "demo/hello", "--url", "sqlite:///bus.db", "--json").stdout == ""
+    again = subprocess.Popen(
+        [*COMMAND, "run", "printer:bus"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+    )
+    try:
+        assert again.stdout is not None
+        wait_for(again.stdout, "hello second")
+        again.send_signal(signal.SIGTERM)
+        assert again.wait(30) == 0
+    finally:
+        again.kill()
+        again.wait()
+        again.stdout.close() if again.stdout else None
+
+
 def test_tail_shows_what_comes_and_ctrl_c_ends_it_with_130(hello: Path, busline: Busline) -> None:
     tail = subprocess.Popen(
         [*COMMAND, "tail", "demo.hello"],

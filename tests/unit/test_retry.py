@@ -1,13 +1,16 @@
 """Retry: how long, how often, and what is not worth a second call."""
 
+import os
 import random
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from busline.bus.options import Batch, Concurrency, DeadLetter, Retry
-from busline.bus.retry import Undecodable, is_permanent, pause_after
+from busline.bus.retry import Undecodable, is_permanent, nobody_reads, pause_after
 from busline.errors import ConfigurationError, DecodeError, EncodeError, HandlerTimeout, Reject, Unreachable
 
 
@@ -65,3 +68,27 @@ def test_an_option_out_of_range_is_refused_with_a_fix(make: object) -> None:
     assert callable(make)
     with pytest.raises(ConfigurationError, match="Use "):
         make()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe's ends to read and to write; the test closes the first."""
+    ends = os.pipe()
+    yield ends
+    os.close(ends[1])
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), ExceptionGroup("", [ValueError(), BrokenPipeError()])])
+def test_a_broken_pipe_is_stdouts_when_its_reader_has_gone(error: Exception, pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    assert not nobody_reads(error, write), "the pipe that broke is one of the handler's own"
+    os.close(read)
+    assert nobody_reads(error, write)
+    assert not nobody_reads(ConnectionResetError(), write)
+    assert not nobody_reads(ValueError(), write)
+
+
+def test_a_broken_pipe_of_the_handlers_own_is_retried(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as file:
+        assert not nobody_reads(BrokenPipeError(), file.fileno())
+    assert not is_permanent(BrokenPipeError(), Retry())

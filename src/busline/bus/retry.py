@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 
 from busline.bus.options import Retry
 from busline.errors import CodecError, ContractError, Reject
@@ -20,6 +21,21 @@ def is_permanent(error: Exception, retry: Retry) -> bool:
     if isinstance(error, (*HOPELESS, Undecodable, *retry.permanent)):
         return True
     return retry.retry_on is not None and not isinstance(error, retry.retry_on)
+
+
+def nobody_reads(error: Exception, stdout: int = 1) -> bool:
+    """Whether the handler failed because it prints, and the reader of our stdout has gone (`| head`).
+
+    That is not the event's fault, and every event after it would fail likewise. The descriptor itself is asked, as a
+    broken pipe may be any connection of the handler's own.
+    """
+    if isinstance(error, ExceptionGroup):
+        return any(nobody_reads(one, stdout) for one in error.exceptions)
+    if not isinstance(error, BrokenPipeError) or not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(stdout, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
 
 
 def pause_after(attempt: int, retry: Retry, draw: random.Random | None = None) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Mapping
 
 from busline.bus.dead_letter import DeadLetters, Why
-from busline.bus.retry import Undecodable, is_permanent, pause_after
+from busline.bus.retry import Undecodable, is_permanent, nobody_reads, pause_after
 from busline.bus.route import Chunk, PartDone, Route
 from busline.bus.slot import Interrupted, Slot
 from busline.errors import BuslineError, Reject, UnknownSchema
@@ -20,7 +21,10 @@ REFRESH_AFTER = 1.0
 
 
 class Settling:
-    """One group's answer to failures. Calling it with a slot and an error answers: call again (True), or done."""
+    """One group's answer to failures. Calling it with a slot and an error answers: call again (True), or done.
+
+    Raises what the group cannot go on from: DeadLetterFailed, and BrokenPipeError when stdout's reader has gone.
+    """
 
     def __init__(self, group: str, routes: Mapping[str, Route], dead_letters: DeadLetters) -> None:
         self._group, self._routes, self._dead_letters = group, routes, dead_letters
@@ -29,6 +33,8 @@ class Settling:
     async def __call__(self, slot: Slot, error: Exception) -> bool:
         if isinstance(error, PartDone):
             return True
+        if nobody_reads(error):
+            raise BrokenPipeError(errno.EPIPE, "stdout is closed, and a handler prints to it") from error
         route, item = self._routes[slot.lease.topic], slot.item
         if isinstance(error, Interrupted):
             slot.uncounted += 1

@@ -29,7 +29,8 @@ def run(output: Output, app: str, url: str | None, log_level: str) -> int:
     """Run a service's subscriptions until SIGTERM or Ctrl-C.
 
     It ends in order: what is in hand is finished and committed. A second signal ends it at once. Where nothing has set
-    logging up, it is set up on stderr.
+    logging up, it is set up on stderr. Where a handler prints and stdout's reader has gone (`| head`), it ends in order
+    with 141, and no event is blamed for it.
     """
     set_up_logging(log_level.upper())
     bus = load_bus(app)
