@@ -1,0 +1,67 @@
+"""What a check found, ready to be shown in any format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from busline.contract.finding import Finding, Severity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """findings: new ones, with their lines. known: how many of the baseline are still there; gone: those that are not.
+
+    folder: the workspace's, from where one stands; in_repository: from the repository's root, for tools of code hosts.
+    looked_at: contracts. notes: how the check was done. recipes: by contract, steps that hurt nobody.
+    """
+
+    findings: tuple[Finding, ...]
+    folder: Path
+    in_repository: Path
+    looked_at: int
+    known: int = 0
+    gone: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    recipes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Counter[Severity]:
+        return Counter(finding.severity for finding in self.findings)
+
+    @property
+    def failed(self) -> bool:
+        return self.counts[Severity.ERROR] > 0
+
+    def path(self, finding: Finding) -> str:
+        return (self.folder / finding.file).as_posix()
+
+    def path_in_repository(self, finding: Finding) -> str:
+        return (self.in_repository / finding.file).as_posix()
+
+
+def subject_of(finding: Finding) -> str:
+    """What a finding is about, as people call it: a contract, a service, a team, or the file."""
+    parts = PurePosixPath(finding.file).parts
+    if len(parts) == 3:
+        return f"{parts[0]}.{parts[1]}"
+    if len(parts) == 2 and parts[1].endswith(".service.yaml"):
+        return f"{parts[0]}/{parts[1].removesuffix('.service.yaml')}"
+    return f"team {parts[0]}" if len(parts) == 2 else finding.file
+
+
+def message(finding: Finding) -> str:
+    return f"{finding.what}. {finding.fix}" if finding.fix else finding.what
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def summary(report: Report) -> str:
+    counts = report.counts
+    said = ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
+    known = f"; {counted(report.known, 'finding')} of the baseline left out" if report.known else ""
+    return f"{said or 'no findings'} in {counted(report.looked_at, 'contract')}{known}"

@@ -1,0 +1,49 @@
+"""All rules by id, in the order in which they are listed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from busline.contract.rules import (
+    docs,
+    gate_rules,
+    keys,
+    naming,
+    numbers,
+    ownership,
+    privacy,
+    storage,
+    types,
+)
+from busline.contract.rules.rule import Rule
+
+_ALL: Final = (
+    docs.CONTRACT_DOCS,
+    docs.FIELD_DOCS,
+    naming.FIELD_NAMING,
+    naming.ENUM_NAMING,
+    naming.LOOK_ALIKES,
+    keys.PRESENT,
+    keys.STABLE,
+    keys.NOT_PII,
+    numbers.UNITS,
+    numbers.MONEY,
+    numbers.DATABASE_ID,
+    types.INSTANT,
+    types.ENUM_DEFAULT,
+    privacy.MARKED,
+    privacy.KEPT,
+    storage.RETENTION,
+    storage.RECORD_SIZE,
+    storage.PARTITIONS,
+    ownership.REACHABLE,
+    ownership.GUARDED,
+    gate_rules.INVALID,
+    gate_rules.VERSION_IMMUTABLE,
+    gate_rules.CONTRACT_IMMUTABLE,
+    gate_rules.DECLARE_FRESH,
+    gate_rules.CODEGEN_FRESH,
+    gate_rules.UNKNOWN_RULE,
+    gate_rules.UNNEEDED_OFF,
+)
+RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in _ALL}
