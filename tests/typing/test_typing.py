@@ -1,5 +1,6 @@
 """User code passes the type checkers, its mistakes are reported, and so do the models that codegen makes."""
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from busline.contract.codegen import generate
-from busline.contract.model import Contract, Version
+from busline.contract.model import Contract, FieldDeprecation, Version
 from busline.contract.schema import parse
 from busline.names import ContractName
 
@@ -39,9 +40,16 @@ def every_type() -> str:
     fields = [{"name": f"f{i}", "type": t, "doc": "Why."} for i, t in enumerate(TYPES)]
     fields += [{"name": f"d{i}", "type": t, "default": value} for i, (t, value) in enumerate(DEFAULTS.items())]
     fields += [{"name": name, "type": ["null", "long"], "default": None} for name in NAMES]
+    either = ["null", "Kind", "string", "long", "Id", "Amount", {"type": "int", "logicalType": "date"}, "double"]
+    fields += [{"name": "a_union_that_is_longer_than_a_line", "type": either, "default": None, "doc": "Why."}]
     fields += [{"name": "kinds", "type": {"type": "array", "items": "Kind"}, "default": ["title", "mro"]}]
     schema = parse({"type": "record", "name": "demo.Thing", "doc": "Everything.", "fields": fields})
-    contract = Contract(name=ContractName("demo.thing"), key=("f7",), versions=(Version(number=1, schema=schema),))
+    contract = Contract(
+        name=ContractName("demo.thing"),
+        key=("f7",),
+        versions=(Version(number=1, schema=schema),),
+        deprecated={"f1": FieldDeprecation(since=dt.date(2026, 11, 1), use="f2"), "d0": FieldDeprecation()},
+    )
     return generate([contract])
 
 

@@ -1,9 +1,11 @@
 """Avro to annotations: the generated module gives the schema back, reads well, and nothing in a schema becomes code."""
 
 import ast
+import datetime as dt
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from busline.codec.codec import Codec
+from busline.codec.json_form import to_json
 from busline.contract.avro import schema_of
 from busline.contract.codegen import generate
 from busline.contract.event import Event, State
 from busline.contract.fake import Fakes
-from busline.contract.model import Contract, Kind, Version
+from busline.contract.model import Contract, FieldDeprecation, Kind, Version
 from busline.contract.schema import Schema, parse
 from busline.errors import ContractError
 from busline.names import ContractName
@@ -143,6 +146,51 @@ def test_what_it_looks_like() -> None:
     assert '    kind: Annotated[Kind, Fallback("new")] = Kind.OLD\n' in text
     assert "    parts: list[Line] = Field(default=[])\n" in text
     assert '    event_id_: str | int | None = Field(serialization_alias="event_id")\n' in text
+
+
+def test_a_long_union_has_a_member_a_line(tmp_path: Path) -> None:
+    kinds = [{"type": "enum", "name": f"QuiteALongNameOfAKind{i}", "symbols": ["a"]} for i in range(4)]
+    decimal = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}
+    fields = [
+        {"name": "bare", "type": ["null", decimal, "string", *kinds]},
+        {"name": "optional", "type": ["null", *(k["name"] for k in kinds), "string"], "default": None, "doc": "Why."},
+        {"name": "inside", "type": {"type": "array", "items": ["null", *(k["name"] for k in kinds)]}, "doc": "Why."},
+        {"name": "deep", "type": {"type": "map", "values": ["null", *(k["name"] for k in kinds), decimal]}},
+        {"name": "just_about_as_long_as_a_line_may_be_with_its_value", "type": ["null", "string", "boolean", "long"]},
+        {"name": "just_about_as_long_as_a_line_may_be", "type": ["null", decimal], "default": None},
+    ]
+    schema = record(*fields, name="demo.Thing")
+    text = generate([contract(schema)])
+    assert max(len(line) for line in text.splitlines()) <= 88
+    assert "        | QuiteALongNameOfAKind0\n" in text
+    assert schema_of(model_in(load(text)), parse(schema)).canonical == parse(schema).canonical
+    path = tmp_path / "models.py"
+    path.write_text(text)
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    done = subprocess.run([ruff, "format", "--isolated", "--diff", path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_deprecated_field_says_so_and_still_travels() -> None:
+    schema = record(
+        {"name": "total", "type": "long"}, {"name": "amount", "type": "long"}, {"name": "old", "type": "int"}
+    )
+    gone = {
+        "total": FieldDeprecation(since=dt.date(2026, 11, 1), use="amount"),
+        "old": FieldDeprecation(),
+    }
+    made = replace(contract(schema), deprecated=gone)
+    text = generate([made])
+    assert '    total: int = Field(deprecated="since 2026-11-01: use amount")\n' in text
+    assert '    old: Int32 = Field(deprecated="it will go")\n' in text
+    model = model_in(load(text))
+    assert schema_of(model, parse(schema)).canonical == parse(schema).canonical
+    event: Any = model(total=1, amount=2, old=3)
+    codec = Codec(schema, model)
+    assert codec.decode(codec.encode(event)) == event
+    assert to_json(event) == {"total": 1, "amount": 2, "old": 3}
+    with pytest.warns(DeprecationWarning, match="use amount"):
+        assert event.total == 1
 
 
 def test_several_contracts_share_a_module_without_sharing_names() -> None:

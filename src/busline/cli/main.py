@@ -21,6 +21,8 @@ from busline.cli.output import Output, clean, to_json
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("busline.cli.init:init", "Make a workspace and a service that runs."),
     "declare": ("busline.cli.declare:declare", "Write contracts and the service file from the code."),
+    "check": ("busline.cli.check:check", "Check contracts: files, rules, versions, readers."),
+    "codegen": ("busline.cli.codegen:codegen", "Write typed models from published contracts."),
     "apply": ("busline.cli.apply:apply", "Bring an environment to what the workspace says."),
     "run": ("busline.cli.run:run", "Run a service: module:bus."),
     "publish": ("busline.cli.publish:publish", "Publish events from stdin, or made-up ones."),

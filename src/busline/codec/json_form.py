@@ -38,7 +38,8 @@ def to_json(value: object) -> Json:
         case None | bool() | str():
             return value.value if isinstance(value, enum.Enum) else value
         case BaseModel():
-            return {name: to_json(getattr(value, attribute)) for name, attribute in attributes(type(value)).items()}
+            held = vars(value)  # not by attribute: reading a deprecated field warns
+            return {name: to_json(held[attribute]) for name, attribute in attributes(type(value)).items()}
         case enum.Enum():
             return to_json(value.value)
         case int():

@@ -14,7 +14,7 @@ from typing import Final
 from busline.contract.avro import camel
 from busline.contract.codegen_types import IMPORTS, Types
 from busline.contract.event import Event
-from busline.contract.model import Contract, Kind
+from busline.contract.model import Contract, FieldDeprecation, Kind
 from busline.contract.nodes import MISSING, Array, Enum, Field, Map, Node, Record, Union
 from busline.contract.schema import Schema
 from busline.contract.source import Expression, Parts, assignment, call, comma_tuple, docstring, lay_out, named, quote
@@ -69,8 +69,11 @@ class _Module:
         attributes = {node.name: _identifiers([f.name for f in node.fields], reserved) for node in records}
         types = Types(str(contract.name), names, attributes, self.used)
         for node in _inner_first(root):
-            bases = self.bases(contract, node is root)
-            self.blocks.append(_enum(node, types) if isinstance(node, Enum) else _record(node, bases, types))
+            if isinstance(node, Enum):
+                self.blocks.append(_enum(node, types))
+            else:
+                gone = contract.deprecated if node is root else {}
+                self.blocks.append(_record(node, self.bases(contract, node is root), types, gone))
 
     def name_all(self, contract: Contract, root: Record) -> dict[str, str]:
         """A class name for each record and enum: its own where it is free, else with the contract's in front."""
@@ -96,15 +99,25 @@ class _Module:
         return base, f"contract={quote(str(contract.name))}", *key
 
 
-def _record(node: Record, bases: tuple[Expression, ...], types: Types) -> list[str]:
+def _record(
+    node: Record, bases: tuple[Expression, ...], types: Types, gone: Mapping[str, FieldDeprecation]
+) -> list[str]:
     lines = lay_out("class ", Parts(f"{types.names[node.name]}(", bases), ":")
     doc = docstring(node.doc)
     attributes = types.attributes[node.name]
-    body = [line for f in node.fields for line in _field(f, attributes[f.name], types, node)]
+    body = []
+    for field in node.fields:
+        extra = [named("deprecated", quote(_farewell(gone[field.name])))] if field.name in gone else []
+        body += _field(field, attributes[field.name], types, node, extra)
     return [*lines, *doc, *([""] if doc and body else []), *(body or ([] if doc else ["    pass"]))]
 
 
-def _field(field: Field, attribute: str, types: Types, record: Record) -> list[str]:
+def _farewell(deprecation: FieldDeprecation) -> str:
+    since = f"since {deprecation.since}" if deprecation.since else "it will go"
+    return f"{since}: use {deprecation.use}" if deprecation.use else since
+
+
+def _field(field: Field, attribute: str, types: Types, record: Record, more: list[Expression]) -> list[str]:
     place = f"{record.name}.{field.name}"
     annotation = types.annotation(field.type, place)
     if field.aliases:
@@ -115,6 +128,7 @@ def _field(field: Field, attribute: str, types: Types, record: Record) -> list[s
         extra.append(f"serialization_alias={quote(field.name)}")
     if field.doc:
         extra.append(f"description={quote(field.doc)}")
+    extra += more
     mutable = isinstance(value, Parts) and value.close in "]}"
     if extra or mutable:
         types.used.add("Field")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from busline.contract.defaults import from_json, json_branch
 from busline.contract.nodes import Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
 from busline.contract.scalars import decimal_digits, python_type
-from busline.contract.source import Expression, Parts, call, flat, named, quote, subscript
+from busline.contract.source import Expression, Parts, call, either, flat, named, quote, subscript
 from busline.contract.types import Duration, LocalNanos, Nanos
 from busline.errors import ContractError
 
@@ -109,8 +109,8 @@ class Types:
         twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
         if twice is not None:
             raise self.refuse(place, f"two branches of the union are Python's {getattr(twice, '__name__', twice)}")
-        members = [flat(self.annotation(branch, place)) for branch in node.branches]
-        return " | ".join(sorted(members, key=lambda member: member == "None"))
+        members = [self.annotation(branch, place) for branch in node.branches]
+        return either(*sorted(members, key=lambda member: member == "None"))
 
     def logical(self, node: Primitive, logical: Logical) -> Expression:
         if logical.name == "decimal":
@@ -194,11 +194,9 @@ class Types:
 
 
 def _pair(key: str, value: Expression) -> Expression:
-    return (
-        f"{quote(key)}: {value}"
-        if isinstance(value, str)
-        else Parts(f"{quote(key)}: {value.head}", value.parts, value.close)
-    )
+    if isinstance(value, Parts):
+        return Parts(f"{quote(key)}: {value.head}", value.parts, value.close)
+    return f"{quote(key)}: {flat(value)}"
 
 
 def _numbers(*values: int) -> str:

@@ -82,7 +82,8 @@ def _record_to_json(node: Record, value: Any) -> dict[str, Any]:
     if not isinstance(model, type) or not issubclass(model, BaseModel) or not isinstance(value, model):
         return _misfit(value, getattr(model, "__name__", node.name))
     names = attributes(model)
-    return {f.name: to_json(f.type, getattr(value, names[f.name])) for f in node.fields}
+    held = vars(value)  # not by attribute: reading a deprecated field warns
+    return {f.name: to_json(f.type, held[names[f.name]]) for f in node.fields}
 
 
 def _scalar_to_json(node: Primitive | Fixed, value: Any) -> Any:
