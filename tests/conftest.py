@@ -7,8 +7,11 @@ Servers, started at first use, once a run, ended by their process id; `-m "not k
   2 s, PLAIN, OAUTHBEARER with unsecured tokens), `.tls_bootstrap` (SCRAM-SHA-512 over TLS; `.ca`), `.mtls_bootstrap`
   (`.ca`, `.client_cert`, `.client_key`; principal `.certificate_user`). `.admin`, `.plain_user`: (name, password).
   `.add_user`, `.drop_user`, `.grant(user, ["READ"], name=topic)`, `.revoke`; `.client` is kafka-python's admin client.
-  The node is shared: use topic, group and user names of your own (fixture `unique`).
+  The node is shared: use topic, group and user names of your own (fixture `unique`). With BUSLINE_TEST_KAFKA_NODES=3
+  it is a cluster, and `.bootstrap` and the like are its first node.
+- `kafka_cluster`: three nodes of the asking module alone, to `.kill(number)` and `.revive(number)`; `.servers` are all.
 - `registry`: the URL of a real, empty, shared schema registry's Confluent API.
+- `avro_java`: a function, pairs of schemas in, the verdicts of Avro's Java library out (needs Java and Maven).
 
 Mark such tests `kafka` or `registry`; a test that asks for the fixture is marked by itself. Where neither Java with
 Maven nor Docker is here they are skipped with one line at the end; BUSLINE_TEST_KAFKA=required makes that a failure.
@@ -20,7 +23,7 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +60,23 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         )
 
 
-def _server(name: str) -> Iterator[Any]:
-    """Start the server of that name, or skip (fail, when required) every test that asks for it."""
-    from scripts import kafka_server, registry_server
+def _had(name: str, start: Callable[[], Any]) -> Any:
+    """What start gives, or skip (fail, when required) every test that asks for it."""
     from scripts.processes import ServerUnavailable
 
     try:
-        server = {"kafka": kafka_server, "registry": registry_server}[name].start(tied=True)
+        return start()
     except ServerUnavailable as error:
         _missing[name] = str(error)
         if REQUIRED:
             pytest.fail(f"BUSLINE_TEST_KAFKA=required: {error}", pytrace=False)
         pytest.skip(str(error))
+
+
+def _server(name: str, **how: Any) -> Iterator[Any]:
+    from scripts import kafka_server, registry_server
+
+    server = _had(name, lambda: {"kafka": kafka_server, "registry": registry_server}[name].start(tied=True, **how))
     try:
         yield server
     finally:
@@ -77,7 +85,16 @@ def _server(name: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Any]:
-    yield from _server("kafka")
+    yield from _server("kafka", nodes=int(os.environ.get("BUSLINE_TEST_KAFKA_NODES", "1")))
+
+
+@pytest.fixture(scope="module")
+def kafka_cluster() -> Iterator[Any]:
+    from scripts.processes import have_java
+
+    if not have_java():
+        pytest.skip("several nodes are started as processes only: install Java and Maven")
+    yield from _server("kafka", nodes=3)
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +111,14 @@ def _registry_server() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def registry(_registry_server: Any) -> str:
     return str(_registry_server.url)
+
+
+@pytest.fixture(scope="session")
+def avro_java() -> Callable[..., list[dict[str, Any]]]:
+    from scripts import avro_java
+
+    _had("avro_java", avro_java.libraries)
+    return avro_java.verdicts
 
 
 @pytest.fixture
