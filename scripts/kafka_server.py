@@ -1,8 +1,7 @@
-"""One Kafka 4.3 node (KRaft) for tests and development, with every way of logging in that busline supports.
+"""A real Kafka for tests and development: one node, or a cluster of several, with every way of logging in that busline
+supports (see kafka_node).
 
-Listeners on 127.0.0.1: PLAINTEXT (everyone is a super user: for set-up and for tests of behaviour), SASL (SCRAM, PLAIN,
-OAUTHBEARER without TLS), TLS (SCRAM over TLS), MTLS (a client certificate). The authorizer denies what no ACL allows.
-As plain Java processes where Java and Maven are here, in a container where a Docker engine answers.
+As plain Java processes where Java and Maven are here, in a container where a Docker engine answers (one node only).
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Sequence
@@ -33,69 +31,26 @@ from kafka.admin import (
 )
 
 from scripts import certificates, containers
-from scripts.processes import CACHE, ROOT, Process, ServerUnavailable, accepts, free_ports, have_java, maven
+from scripts.kafka_node import PLAIN_USER, PORTS, VERSION, Node, download
+from scripts.processes import Process, ServerUnavailable, accepts, free_ports, have_java
 
-VERSION = "4.3.0"
 ADMIN = ("admin", "admin-secret")
-PLAIN_USER = ("plain", "plain-secret")
 SCRAM = (ScramMechanism.SCRAM_SHA_512, ScramMechanism.SCRAM_SHA_256)
 CERTIFICATE_USER = "CN=certified"
-LIBS = CACHE / "kafka" / VERSION / "libs"
-POM = ROOT / "docker" / "kafka" / "pom.xml"
-LOGGING = POM.with_name("log4j2.properties")
-SETTINGS = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://{host}:{plaintext},SASL://{host}:{sasl},TLS://{host}:{tls},MTLS://{host}:{mtls},\
-CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plaintext},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},\
-MTLS://127.0.0.1:{mtls}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL,MTLS:SSL
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.name.sasl.sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN,OAUTHBEARER
-listener.name.tls.sasl.enabled.mechanisms=SCRAM-SHA-512
-listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
-listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
-listener.name.tls.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
-listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
-user_{plain[0]}="{plain[1]}";
-listener.name.sasl.oauthbearer.sasl.jaas.config=\
-org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
-listener.name.sasl.oauthbearer.sasl.server.callback.handler.class=\
-org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler
-listener.name.sasl.scram-sha-256.connections.max.reauth.ms=2000
-ssl.keystore.location={keystore}
-ssl.keystore.type=PKCS12
-ssl.keystore.password={password}
-ssl.key.password={password}
-ssl.truststore.location={truststore}
-ssl.truststore.type=PKCS12
-ssl.truststore.password={password}
-listener.name.mtls.ssl.client.auth=required
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS;User:admin
-allow.everyone.if.no.acl.found=false
-auto.create.topics.enable=false
-unclean.leader.election.enable=false
-group.initial.rebalance.delay.ms=0
-offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-log.segment.delete.delay.ms=1000
-log.dirs={data}
-"""
+HEAP = "384m"
+"""Of each node of several; one alone has 512m."""
 
 
 class KafkaServer:
-    """A running node: where it is, and the administrator's hand in users and ACLs."""
+    """A running cluster, mostly of one node: where it is, and the administrator's hand in users, ACLs and nodes.
 
-    def __init__(self, folder: Path, ports: dict[str, int], certs: certificates.Certificates, process: Process | None,
-                 container: containers.Container | None = None) -> None:  # fmt: skip
-        self.folder, self.ports, self._process, self._container = folder, ports, process, container
+    The addresses are the first node's; `servers` are all.
+    """
+
+    def __init__(self, folder: Path, nodes: Sequence[Node], certs: certificates.Certificates,
+                 processes: Sequence[Process] = (), container: containers.Container | None = None) -> None:  # fmt: skip
+        self.folder, self.nodes, self.ports, self._container = folder, list(nodes), nodes[0].ports, container
+        self._processes = list(processes)
         self.admin = ADMIN
         self.plain_user = PLAIN_USER
         self.certificate_user = CERTIFICATE_USER
@@ -106,6 +61,11 @@ class KafkaServer:
     def bootstrap(self) -> str:
         """host:port where everyone is a super user."""
         return f"127.0.0.1:{self.ports['plaintext']}"
+
+    @property
+    def servers(self) -> list[str]:
+        """`bootstrap` of every node."""
+        return [f"127.0.0.1:{node.ports['plaintext']}" for node in self.nodes]
 
     @property
     def secure_bootstrap(self) -> str:
@@ -122,21 +82,22 @@ class KafkaServer:
 
     @property
     def url(self) -> str:
-        return f"kafka://{self.bootstrap}"
+        return f"kafka://{','.join(self.servers)}"
 
     @property
     def secure_url(self) -> str:
         return f"kafka://{self.secure_bootstrap}"
 
     @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+    def pids(self) -> list[int]:
+        """Of the nodes' processes; none in a container."""
+        return [process.pid for process in self._processes]
 
     @property
     def client(self) -> KafkaAdminClient:
         """kafka-python's admin client with all rights; blocking."""
         if self._admin is None:
-            self._admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+            self._admin = KafkaAdminClient(bootstrap_servers=self.servers)
         return self._admin
 
     def add_user(self, name: str, password: str) -> None:
@@ -189,46 +150,65 @@ class KafkaServer:
             resource_pattern=ResourcePattern(ResourceType[kind.upper()], name),
         )
 
+    def kill(self, number: int) -> None:
+        """End node `number` at once, as a power cut does."""
+        self._processes[number - 1].kill()
+
+    def revive(self, number: int, *, tied: bool = True) -> None:
+        """Start node `number` again with what it holds; returns when every partition has all its replicas in sync."""
+        process = self._processes[number - 1] = self.nodes[number - 1].launch(heap=HEAP, tied=tied)
+        process.wait_until(self._whole, "Kafka")
+
+    def _whole(self) -> bool:
+        if not _ready(self.servers, len(self.nodes)):
+            return False
+        partitions = [one for topic in self.client.describe_topics() for one in topic["partitions"]]
+        return all(len(one["isr_nodes"]) == len(one["replica_nodes"]) for one in partitions)
+
     def stop(self) -> None:
         if self._admin is not None:
             self._admin.close()
-        if self._process:
-            self._process.stop()
+        for process in self._processes:
+            process.stop()
         if self._container:
             self._container.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(*, tied: bool = False) -> KafkaServer:
-    """A fresh node, up and ready (about 6 s), ended with this process if `tied`.
+def start(nodes: int = 1, *, tied: bool = False) -> KafkaServer:
+    """A fresh cluster, up and ready (one node about 6 s, three 15 s), ended with this process if `tied`.
 
-    Raises ServerUnavailable where neither Java with Maven nor Docker is here.
+    With three nodes and more topics have three replicas, and a write needs two of them. Raises ServerUnavailable where
+    neither Java with Maven nor Docker is here; several nodes need Java.
     """
     in_container = containers.preferred(have_java())
+    if in_container and nodes > 1:
+        raise ServerUnavailable("several nodes are started as processes only: install Java and Maven")
     folder = Path(tempfile.mkdtemp(prefix="busline-kafka-"))
     try:
-        return _start(folder, in_container=in_container, tied=tied)
+        return _start(folder, nodes, in_container=in_container, tied=tied)
     except BaseException:
-        if not list(folder.glob("broker.log")):
+        if not list(folder.rglob("broker.log")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _start(folder: Path, *, in_container: bool, tied: bool) -> KafkaServer:
-    names = ("plaintext", "sasl", "tls", "mtls", "controller")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+def _start(folder: Path, count: int, *, in_container: bool, tied: bool) -> KafkaServer:
+    ports = free_ports(count * len(PORTS))
+    nodes = [
+        Node(
+            number=n + 1, folder=folder / f"node{n + 1}", ports=dict(zip(PORTS, ports[n * len(PORTS) :], strict=False))
+        )
+        for n in range(count)
+    ]
     certs = certificates.make(folder, CERTIFICATE_USER.removeprefix("CN="))
-    settings = folder / "server.properties"
-    settings.write_text(
-        SETTINGS.format(host="0.0.0.0" if in_container else "127.0.0.1", data=folder / "data", plain=PLAIN_USER,
-                        keystore=certs.keystore, truststore=certs.truststore, password=certificates.PASSWORD, **ports)
-    )  # fmt: skip
+    for node in nodes:
+        node.configure(nodes, certs, host="0.0.0.0" if in_container else "127.0.0.1")
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
     if in_container:
-        server = _in_container(folder, ports, certs, cluster)
+        server = _in_container(folder, nodes[0], certs, cluster)
     else:
-        _format(folder / "server.properties", cluster)
-        server = _as_process(folder, ports, certs, tied=tied)
+        server = _as_processes(folder, nodes, certs, cluster, tied=tied)
     try:
         server.add_user(*ADMIN)
     except BaseException:
@@ -237,53 +217,47 @@ def _start(folder: Path, *, in_container: bool, tied: bool) -> KafkaServer:
     return server
 
 
-def _java(heap: str, main: str, *arguments: str) -> list[str]:
-    flags = ["-Xms128m", f"-Xmx{heap}", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={LOGGING}"]
-    return ["java", *flags, "-cp", f"{LIBS}/*", main, *arguments]
+def _as_processes(folder: Path, nodes: Sequence[Node], certs: certificates.Certificates, cluster: str,
+                  *, tied: bool) -> KafkaServer:  # fmt: skip
+    download()
+    for node in nodes:
+        node.format(cluster)
+    heap = "512m" if len(nodes) == 1 else HEAP
+    server = KafkaServer(folder, nodes, certs, [node.launch(heap=heap, tied=tied) for node in nodes])
+    try:
+        for process in server._processes:
+            process.wait_until(lambda: _ready(server.servers, len(nodes)), "Kafka")
+    except BaseException:
+        server.stop()
+        raise
+    return server
 
 
-def _format(settings: Path, cluster: str) -> None:
-    if not (LIBS / ".complete").exists():
-        maven(["-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={LIBS}", "-DincludeScope=runtime"],
-              CACHE / "kafka" / "maven.log")  # fmt: skip
-        (LIBS / ".complete").touch()
-    tool = _java("128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings))
-    done = subprocess.run(tool, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ServerUnavailable(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}")
-
-
-def _as_process(folder: Path, ports: dict[str, int], certs: certificates.Certificates, *, tied: bool) -> KafkaServer:
-    broker = _java("512m", "kafka.Kafka", str(folder / "server.properties"))
-    process = Process(broker, folder / "broker.log", tied=tied)
-    process.wait_until(lambda: _ready(ports["plaintext"]), "Kafka")
-    return KafkaServer(folder, ports, certs, process)
-
-
-def _in_container(folder: Path, ports: dict[str, int], certs: certificates.Certificates, cluster: str) -> KafkaServer:
-    folder.chmod(0o777)
-    for file in folder.iterdir():
+def _in_container(folder: Path, node: Node, certs: certificates.Certificates, cluster: str) -> KafkaServer:
+    for path in (folder, node.folder):
+        path.chmod(0o777)
+    for file in (path for path in folder.rglob("*") if path.is_file()):
         file.chmod(0o644)
     script = (
-        f"cd /opt/kafka && bin/kafka-storage.sh format -t {cluster} -c {folder}/server.properties"
-        f" && exec bin/kafka-server-start.sh {folder}/server.properties"
+        f"cd /opt/kafka && bin/kafka-storage.sh format -t {cluster} -c {node.settings}"
+        f" && exec bin/kafka-server-start.sh {node.settings}"
     )
-    exposed = [port for name, port in ports.items() if name != "controller"]
+    exposed = [port for name, port in node.ports.items() if name != "controller"]
     container = containers.start(f"apache/kafka:{VERSION}", exposed, folder=folder, script=script)
-    container.wait_until(lambda: _ready(ports["plaintext"]), "Kafka")
-    return KafkaServer(folder, ports, certs, None, container)
+    container.wait_until(lambda: _ready([f"127.0.0.1:{node.ports['plaintext']}"], 1), "Kafka")
+    return KafkaServer(folder, [node], certs, container=container)
 
 
-def _ready(port: int) -> bool:
-    """Whether the broker answers requests: it listens before it does."""
-    if not accepts(port):
+def _ready(servers: Sequence[str], nodes: int) -> bool:
+    """Whether so many brokers answer requests: each listens before it does."""
+    if not all(accepts(int(server.rpartition(":")[2])) for server in servers):
         return False
     try:
-        client = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=2000)
+        client = KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=2000)
     except Exception:
         return False
     try:
-        return bool(client.describe_cluster()["brokers"])
+        return len(client.describe_cluster()["brokers"]) == nodes
     except Exception:
         return False
     finally:

@@ -77,6 +77,11 @@ class Process:
         self.stop()
         raise ServerUnavailable(f"{name} was not up after {PATIENCE:.0f} s; see {self.log}")
 
+    def kill(self) -> None:
+        """End it without a chance to tidy up."""
+        self._popen.kill()
+        self._popen.wait()
+
     def stop(self) -> None:
         if self._popen.poll() is None:
             self._popen.terminate()

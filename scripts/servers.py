@@ -1,6 +1,7 @@
 """Start and stop the servers that busline is tested against, by hand:
 
-    python scripts/servers.py up kafka          prints the URL and how to end it; the server stays
+    python scripts/servers.py up kafka              prints the URL and how to end it; the server stays
+    python scripts/servers.py up kafka --nodes 3    a cluster: three replicas, of which one may die (about 1.2 GB)
     python scripts/servers.py up registry
     python scripts/servers.py down [kafka|registry]
 
@@ -17,23 +18,34 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts import kafka_server, registry_server
-from scripts.processes import CACHE, ServerUnavailable, stop_pid
+try:
+    from scripts import kafka_server, registry_server
+    from scripts.processes import CACHE, ServerUnavailable, stop_pid
+except ModuleNotFoundError as missing:
+    here = Path(__file__).resolve().parents[1]
+    sys.exit(
+        f"servers: this Python ({sys.executable}) has no {missing.name}. Run `make setup` once, then\n"
+        f"    {here}/.venv/bin/python scripts/servers.py {' '.join(sys.argv[1:])}"
+    )
 
 STATE = CACHE / "servers"
 
 
-def up(name: str) -> None:
+def up(name: str, nodes: int = 1) -> None:
     if (STATE / f"{name}.json").exists():
         url = json.loads((STATE / f"{name}.json").read_text())["url"]
         raise ServerUnavailable(f"{name} is up already: {url}; end it by: python scripts/servers.py down {name}")
-    server = kafka_server.start() if name == "kafka" else registry_server.start()
+    if name == "kafka":
+        kafka = kafka_server.start(nodes)
+        url, pids, folder = kafka.url, kafka.pids, str(kafka.folder)
+    else:
+        registry = registry_server.start()
+        url, pids, folder = registry.url, [registry.pid] if registry.pid else [], None
     STATE.mkdir(parents=True, exist_ok=True)
-    folder = str(server.folder) if isinstance(server, kafka_server.KafkaServer) else None
-    state = {"url": server.url, "pid": server.pid, "folder": folder}
-    (STATE / f"{name}.json").write_text(json.dumps(state))
-    print(server.url)
-    print(f"process {server.pid}; end it by: python scripts/servers.py down {name}", file=sys.stderr)
+    (STATE / f"{name}.json").write_text(json.dumps({"url": url, "pids": pids, "folder": folder}))
+    print(url)
+    shown = f"process{'es' if len(pids) > 1 else ''} {', '.join(map(str, pids))}" if pids else "a container"
+    print(f"{shown}; end it by: python scripts/servers.py down {name}", file=sys.stderr)
 
 
 def down(name: str) -> None:
@@ -42,8 +54,8 @@ def down(name: str) -> None:
         print(f"{name} was not up", file=sys.stderr)
         return
     state = json.loads(file.read_text())
-    if state["pid"]:
-        stop_pid(state["pid"])
+    for pid in state["pids"]:
+        stop_pid(pid)
     if state["folder"]:
         shutil.rmtree(state["folder"], ignore_errors=True)
     file.unlink()
@@ -53,6 +65,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["up", ("kafka" | "registry") as name]:
             up(name)
+        case ["up", "kafka", "--nodes", count] if count.isdigit() and int(count) > 0:
+            up("kafka", int(count))
         case ["down", ("kafka" | "registry") as name]:
             down(name)
         case ["down"]:
