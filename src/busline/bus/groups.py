@@ -13,7 +13,7 @@ from busline.bus.decoding import Decoder
 from busline.bus.fitting import check_reads
 from busline.bus.handlers import Handler, inspect_handler
 from busline.bus.middleware import Middleware
-from busline.bus.notes import reader_note
+from busline.bus.notes import field_names, reader_note
 from busline.bus.options import Batch, Concurrency, DeadLetter, Retry
 from busline.bus.route import Route
 from busline.bus.session import Session
@@ -109,7 +109,7 @@ class GroupMaker:
 
     def _check(self, subscription: Subscribed) -> None:
         contract = self._session.contract(subscription.contract)
-        self._session.allow(Action.SUBSCRIBE, contract)
+        self._session.allow(Action.SUBSCRIBE, contract, field_names(subscription.model))
         check_reads(subscription.model, contract)
 
     async def _group(self, name: str | None, members: Sequence[Subscribed]) -> Made:

@@ -46,6 +46,13 @@ def _note(versions: dict[str, object], fields: dict[str, object], release: str) 
     return json.dumps(body, separators=(",", ":"))
 
 
+def field_names(model: type[Event]) -> list[str]:
+    """The fields that the model reads, as the schema calls them."""
+    root = schema_of(model).root
+    assert isinstance(root, Record)
+    return [field.name for field in root.fields]
+
+
 def _fields(model: type[Event]) -> list[str]:
     root = schema_of(model).root
     assert isinstance(root, Record)

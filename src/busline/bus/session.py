@@ -11,6 +11,7 @@ from pathlib import Path
 
 from busline.bus.contract_log import ContractLog
 from busline.bus.embedded import Embedded
+from busline.bus.notices import Notices, today
 from busline.bus.publishing import Outbox
 from busline.bus.settings import Settings
 from busline.contract.access import decide
@@ -37,7 +38,8 @@ class Session:
         self.free = self.is_embedded and workspace is None
         self.log = ContractLog(transport)
         self.outbox = Outbox(transport)
-        self._fresh: asyncio.Task[None] | None = None
+        self.notices = Notices(service, self.log.catalog.contract)
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def embedded(self) -> Embedded:
@@ -50,7 +52,10 @@ class Session:
             await self._bring_up(models)
         else:
             await self._learn()
-        self._fresh = asyncio.create_task(self.log.keep_fresh(), name="busline: contract log")
+        self._tasks = [
+            asyncio.create_task(self.log.keep_fresh(), name="busline: contract log"),
+            asyncio.create_task(self.notices.keep(), name="busline: notices"),
+        ]
 
     async def _bring_up(self, models: Iterable[type[Event]]) -> None:
         await self.embedded.prepare()
@@ -110,8 +115,8 @@ class Session:
             return None
         return f"merged at {workspace.commit[:7]}" if workspace.commit else "in the workspace"
 
-    def allow(self, action: Action, contract: Contract) -> None:
-        """Raises AccessDenied with rule, file, line and whom to ask."""
+    def allow(self, action: Action, contract: Contract, fields: Iterable[str] = ()) -> None:
+        """Raises AccessDenied with rule, file, line and whom to ask. fields: those that are read, where it is known."""
         if self.free:
             return
         catalog = self.log.catalog
@@ -121,18 +126,19 @@ class Session:
             contract=contract,
             declared=catalog.service(self.service),
             team=catalog.team(contract.owner),
+            today=today(),
         )
         if not decision:
             error = decision.error()
             error.what = f"{self.service} may not {action} {contract.name}"
             raise error
+        self.notices.use(contract, fields)
 
     async def aclose(self, deadline: float) -> None:
         """Idempotent. deadline: seconds for what is being published."""
-        if self._fresh is not None:
-            self._fresh.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._fresh
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.log.aclose()
         try:
             await self.outbox.aclose(deadline)

@@ -7,6 +7,7 @@ nothing, join no group and publish nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from busline.contract.model import EVERYONE, Action, Audience, Contract, Grant, ServiceSpec, Source, TeamSpec
@@ -18,9 +19,9 @@ from busline.names import ContractName, Service
 class Decision:
     """The answer with its reason.
 
-    rule: owner-declares, owner-reads, grant-service, grant-team or grant-everyone allow; unknown, retired, people-read,
-    not-owner, outside-audience, no-grant and not-declared deny. source: the line that decided. ask: whom. change: the
-    one line that would allow it, with the file it goes to.
+    rule: owner-declares, owner-reads, grant-service, grant-team or grant-everyone allow; unknown, retired, sunset,
+    people-read, not-owner, outside-audience, no-grant and not-declared deny. source: the line that decided. ask: whom.
+    change: the one line that would allow it, with the file it goes to.
     """
 
     allowed: bool
@@ -47,11 +48,17 @@ def decide(
     contract: Contract | ContractName,
     declared: ServiceSpec | None,
     team: TeamSpec | None = None,
+    today: dt.date | None = None,
 ) -> Decision:
-    """contract: a bare name where there is no such contract. declared: the service's file. team: the owner's."""
+    """contract: a bare name where there is no such contract. declared: the service's file. team: the owner's.
+
+    today: from a deprecation's sunset on nobody may publish or subscribe; None: whatever the day, as in a file's check.
+    """
     if not isinstance(contract, Contract):
         return _unknown(service, action, contract)
     question = _Question(service, action, contract, declared, team.contact if team else f"team {contract.owner}")
+    if today is not None and action is not Action.READ and question.is_over(today):
+        return question.over()
     return question.publish() if action is Action.PUBLISH else question.consume()
 
 
@@ -155,6 +162,17 @@ class _Question:
         replacement = contract.deprecation.replacement if contract.deprecation else None
         change = f"Use {replacement}." if replacement else ""
         return self._deny("retired", f"it was retired on {contract.retired}", contract.source, self.owner, change)
+
+    def is_over(self, today: dt.date) -> bool:
+        said = self.contract.deprecation
+        return said is not None and said.sunset is not None and said.sunset <= today and not self.contract.retired
+
+    def over(self) -> Decision:
+        said = self.contract.deprecation
+        assert said is not None
+        change = f"Use {said.replacement}." if said.replacement else ""
+        why = f"it is deprecated since {said.since}, and its sunset was {said.sunset}"
+        return self._deny("sunset", why, said.source or self.contract.source, self.owner, change)
 
     def _people(self) -> Decision:
         why = "people read, with their own credentials and without a group; services publish and subscribe"
