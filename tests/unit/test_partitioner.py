@@ -5,7 +5,7 @@ from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busline.transport.partitioner import Partitioner, murmur2, partition_for
+from busline.transport.partitioner import Partitioner, murmur2, murmur2_of_many, partition_for, remember
 
 # org.apache.kafka.common.utils.UtilsTest.testMurmur2
 JAVA = {
@@ -42,3 +42,15 @@ def test_the_empty_key_is_a_key() -> None:
 def test_records_without_a_key_spread_over_all_partitions() -> None:
     choose = Partitioner()
     assert sorted(choose(None, 4) for _ in range(8)) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+@given(st.integers(0, 40).flatmap(lambda n: st.lists(st.binary(min_size=n, max_size=n), min_size=1, max_size=40)))
+def test_keys_hashed_together_have_the_hashes_that_they_have_alone(keys: list[bytes]) -> None:
+    assert list(murmur2_of_many(keys)) == [murmur2(key) for key in keys]
+
+
+@given(st.lists(st.none() | st.binary(min_size=1, max_size=3), max_size=200), st.integers(1, 100))
+def test_keys_that_were_remembered_go_where_they_always_go(keys: list[bytes | None], partitions: int) -> None:
+    remember(keys)
+    for key in filter(None, keys):
+        assert partition_for(key, partitions) == (murmur2(key) & 0x7FFFFFFF) % partitions

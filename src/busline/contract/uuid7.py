@@ -8,19 +8,34 @@ import time
 from typing import Final
 
 _SOURCE: Final = random.Random()  # our own, so that a program's random.seed() cannot make ids repeat
-_TAIL: Final = 62
-_TAIL_MASK: Final = (1 << _TAIL) - 1
-_FORM: Final = "%08x-%04x-7%03x-%04x-%012x"
-_VARIANT: Final = 0b10 << 14
-_last = 0
+_TAIL: Final = 1 << 62
+_VARIANT: Final = 0b10 << 62
+_millisecond = 0
+_head = ""
+_tail = _TAIL
 
 os.register_at_fork(after_in_child=lambda: _SOURCE.seed())
 
 
 def uuid7() -> str:
-    """A new id in its canonical form. Within a process each is greater than the one before, clock set back or not."""
-    global _last
-    milliseconds = time.time_ns() // 1_000_000
-    _last = max(milliseconds << 74 | _SOURCE.getrandbits(74), _last + 1)
-    head, tail = _last >> _TAIL, _last & _TAIL_MASK
-    return _FORM % (head >> 28, head >> 12 & 0xFFFF, head & 0xFFF, _VARIANT | tail >> 48, tail & 0xFFFF_FFFF_FFFF)
+    """A new id in its canonical form. Within a process each is greater than the one before, clock set back or not.
+
+    Within a millisecond the last 62 bits grow by a random step (method 2 of the RFC's section 6.2).
+    """
+    global _tail
+    if time.time_ns() // 1_000_000 > _millisecond:
+        _begin(time.time_ns() // 1_000_000)
+    else:
+        _tail += 1 + _SOURCE.getrandbits(32)
+        if _tail >= _TAIL:
+            _begin(_millisecond + 1)
+    tail = "%016x" % (_VARIANT | _tail)
+    return f"{_head}{tail[:4]}-{tail[4:]}"
+
+
+def _begin(millisecond: int) -> None:
+    global _millisecond, _head, _tail
+    _millisecond = millisecond
+    time48 = f"{millisecond & 0xFFFF_FFFF_FFFF:012x}"
+    _head = f"{time48[:8]}-{time48[8:]}-7{_SOURCE.getrandbits(12):03x}-"
+    _tail = _SOURCE.getrandbits(62)

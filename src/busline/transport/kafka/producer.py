@@ -32,7 +32,7 @@ class Topic:
     def __init__(self, partitions: int, limit: int, compacted: bool) -> None:
         self.partitions = partitions
         self.max_record = limit - OVERHEAD
-        self.batch_bytes = min(BATCH_BYTES, limit)
+        self.batch_bytes = min(BATCH_BYTES, max(self.max_record, 0))  # so what joins a batch is never too large
         self.compacted = compacted
         self.open: list[Batch | None] = [None] * partitions
         self.until = asyncio.get_running_loop().time() + FRESH

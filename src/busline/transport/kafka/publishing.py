@@ -32,7 +32,7 @@ from busline.transport.kafka.batches import Batch, Settled
 from busline.transport.kafka.connection import Connection
 from busline.transport.kafka.failures import REFUSED, translate
 from busline.transport.kafka.producer import Producer, Topic
-from busline.transport.partitioner import Partitioner
+from busline.transport.partitioner import Partitioner, remember
 
 CLOSING = 5.0
 Ticket: TypeAlias = tuple[Batch, int] | NotPublished
@@ -117,6 +117,8 @@ class Publisher:
 
     def _append(self, records: Sequence[Record], failures: Mapping[str, BuslineError]) -> list[Ticket]:
         """No await in here: the order of calls is the order in the log."""
+        if len(records) > 1:
+            remember(record.key for record in records)
         tickets: list[Ticket] = []
         for record in records:
             topic = self._topics.get(record.topic)
@@ -126,17 +128,25 @@ class Publisher:
             at = record.partition
             if at is None:
                 at = self._partition_of(record.key, topic.partitions)
-            if (fault := _fault(record, at, topic)) is not None:
+            if (fault := _misplaced(record, at, topic)) is not None:
                 tickets.append(_refused(record, fault))
                 continue
             batch = topic.open[at]
             place = batch.append(record) if batch is not None else None
             if batch is None or place is None:
-                batch = topic.open[at] = Batch(TopicPartition(record.topic, at), topic.batch_bytes)
-                place = batch.append(record) or 0
-                self._hand_over(batch)
-            tickets.append((batch, place))
+                tickets.append(self._begin(record, topic, at))
+            else:
+                tickets.append((batch, place))
         return tickets
+
+    def _begin(self, record: Record, topic: Topic, at: int) -> Ticket:
+        """A batch that begins with the record: what joins a batch within its size is small enough by that alone."""
+        if (fault := _too_large(record, topic)) is not None:
+            return _refused(record, fault)
+        batch = topic.open[at] = Batch(TopicPartition(record.topic, at), topic.batch_bytes)
+        place = batch.append(record) or 0
+        self._hand_over(batch)
+        return batch, place
 
     def _hand_over(self, batch: Batch) -> None:
         self._watch(batch)
@@ -283,17 +293,20 @@ def _refused(record: Record, cause: BuslineError) -> NotPublished:
     return NotPublished(f"a record for {record.topic} is not published", cause=cause)
 
 
-def _fault(record: Record, partition: int, topic: Topic) -> BuslineError | None:
+def _misplaced(record: Record, partition: int, topic: Topic) -> BuslineError | None:
     """Why the broker would refuse the record: better to know before it breaks a producer."""
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size += len(name) + len(value)
-    if size > topic.max_record:
-        return RecordTooLarge(
-            f"a record of {size} bytes", where=record.topic, why=f"the topic takes {topic.max_record} bytes"
-        )
     if not 0 <= partition < topic.partitions:
         return UnknownTopic(f"{record.topic} has no partition {partition}", why=f"it has {topic.partitions}")
-    if topic.compacted and record.key is None:
+    if record.key is None and topic.compacted:
         return TransportError("a record without a key", where=record.topic, why="the topic is compacted by key")
     return None
+
+
+def _too_large(record: Record, topic: Topic) -> RecordTooLarge | None:
+    size = len(record.key or b"") + len(record.value or b"")
+    size += sum(len(name) + len(value) for name, value in record.headers)
+    if size <= topic.max_record:
+        return None
+    return RecordTooLarge(
+        f"a record of {size} bytes", where=record.topic, why=f"the topic takes {topic.max_record} bytes"
+    )
