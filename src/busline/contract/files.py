@@ -69,6 +69,10 @@ def _field_use(value: object) -> FieldUse:
     return FieldUse(name=_field_name(value.removesuffix("?")), optional=value.endswith("?"))
 
 
+def _level(value: object) -> object:
+    return value.replace("_", "-") if isinstance(value, str) else value
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -98,8 +102,9 @@ Bytes: TypeAlias = Annotated[int, BeforeValidator(_size), Field(strict=True, ge=
 Milliseconds: TypeAlias = Annotated[int | None, BeforeValidator(_retention)]
 FieldName: TypeAlias = Annotated[str, AfterValidator(_field_name)]
 OneOrMore: TypeAlias = Annotated[tuple[FieldName, ...], BeforeValidator(_listed)]
-Compatibility: TypeAlias = Literal[
-    "none", "backward", "backward-transitive", "forward", "forward-transitive", "full", "full-transitive"
+Compatibility: TypeAlias = Annotated[
+    Literal["none", "backward", "backward-transitive", "forward", "forward-transitive", "full", "full-transitive"],
+    BeforeValidator(_level),
 ]
 
 
@@ -119,9 +124,23 @@ class RuleFile(FileModel):
 RuleFiles: TypeAlias = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], RuleFile]
 
 
+class GrantFile(FileModel):
+    to: str
+    pii: Annotated[bool, Field(strict=True)] = False
+
+
+def _grant(value: object) -> object:
+    if not isinstance(value, str | dict):
+        raise ValueError("write a service, a team, `everyone`, or {to: …, pii: true}")
+    return {"to": value} if isinstance(value, str) else value
+
+
+GrantLine: TypeAlias = Annotated[GrantFile, BeforeValidator(_grant)]
+
+
 class AccessFile(FileModel):
-    subscribe: tuple[str, ...] = ()
-    read: tuple[str, ...] = ()
+    subscribe: tuple[GrantLine, ...] = ()
+    read: tuple[GrantLine, ...] = ()
 
 
 class StorageFile(FileModel):
