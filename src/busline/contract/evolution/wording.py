@@ -1,0 +1,45 @@
+"""Types and defaults as a person reads them: `decimal(12, 2)`, `null or string`, `list of record Line`."""
+
+from __future__ import annotations
+
+import json
+
+from busline.contract.nodes import MISSING, Array, Enum, Field, Fixed, Logical, Map, Node, Primitive, Record, Union
+
+_LONGEST = 60
+
+
+def type_text(node: Node) -> str:
+    """In full but for a record's fields, which have lines of their own."""
+    match node:
+        case Primitive():
+            return f"{_logical(node.logical)} on {node.type}" if node.logical else node.type
+        case Fixed():
+            return f"{_logical(node.logical)} on {node.size} bytes" if node.logical else f"{node.size} bytes"
+        case Enum():
+            default = f", else {node.default}" if node.default is not None else ""
+            return f"enum {simple(node.name)} ({' '.join(node.symbols)}{default})"
+        case Array():
+            return f"list of {type_text(node.items)}"
+        case Map():
+            return f"map of {type_text(node.values)}"
+        case Union():
+            return " or ".join(map(type_text, node.branches)) or "nothing"
+        case Record():
+            return f"record {simple(node.name)}"
+
+
+def _logical(logical: Logical) -> str:
+    return f"decimal({logical.precision}, {logical.scale})" if logical.name == "decimal" else logical.name
+
+
+def default_text(field: Field) -> str:
+    """Empty: none."""
+    if field.default is MISSING:
+        return ""
+    text = json.dumps(field.default, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def simple(name: str) -> str:
+    return name.rpartition(".")[2]
