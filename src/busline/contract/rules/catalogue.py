@@ -6,6 +6,7 @@ from typing import Final
 
 from busline.contract.rules import (
     docs,
+    evolution_rules,
     gate_rules,
     keys,
     naming,
@@ -45,5 +46,6 @@ _ALL: Final = (
     gate_rules.CODEGEN_FRESH,
     gate_rules.UNKNOWN_RULE,
     gate_rules.UNNEEDED_OFF,
+    *evolution_rules.EVOLUTION,
 )
 RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in _ALL}
