@@ -40,6 +40,7 @@
     │   └── RegistryRefused           BL0802  the registry says no (incompatible, invalid)
     │       └── RegistryForbidden     BL0803  the registry refuses the credentials, or what they ask for
     └── ApplyError                    BL0900  apply could not bring an engine to the workspace's state
+        └── ReadersHurt               BL0901  a reader there would fail or go blind, and its team has not agreed
 
 Each class has a stable `code` (documented in docs/errors.md, printed by every tool) and says whether the
 same call may succeed later (`retryable`). Messages never hold secrets.
@@ -339,3 +340,9 @@ class ApplyError(BuslineError):
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *(f"  {conflict}" for conflict in self.conflicts)])
+
+
+class ReadersHurt(ApplyError):
+    """A merged, applied or running reader would fail or go blind; `conflicts` names each, and what has to go first."""
+
+    code = "BL0901"

@@ -10,7 +10,7 @@ from busline.cli.main import COMMANDS, cli
 
 TEXT = (Path(__file__).parents[2] / "docs/cli.md").read_text()
 SECTIONS = {
-    found[1]: found[2] for found in re.finditer(r"^## `busline ([a-z ]+)[^\n]*`\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)
+    found[1]: found[2] for found in re.finditer(r"^## `busline ([a-z -]+)[^\n]*`\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)
 }
 
 

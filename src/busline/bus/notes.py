@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from busline.contract.avro import schema_of
 from busline.contract.event import Event
@@ -44,6 +44,37 @@ def _note(versions: dict[str, object], fields: dict[str, object], release: str) 
     if release:
         body["r"] = release
     return json.dumps(body, separators=(",", ":"))
+
+
+class Note(NamedTuple):
+    """What a note says of one contract. fields None: not listed; an optional one ends in `?`."""
+
+    version: int | None
+    fields: tuple[str, ...] | None
+    release: str
+
+
+def read_note(text: str, contract: str) -> Note | None:
+    """None for what is no note of ours: other clients write there what they like."""
+    try:
+        body = json.loads(text[:MAX_NOTE])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(body, dict) or body.get("b") != FORMAT:
+        return None
+    version, fields, release = (_of(body.get(key), contract) for key in ("v", "f", "r"))
+    names = fields if isinstance(fields, list) else None
+    known = names is not None and all(isinstance(n, str) and n.removesuffix("?").isidentifier() for n in names)
+    return Note(
+        version if isinstance(version, int) and not isinstance(version, bool) and version > 0 else None,
+        tuple(names) if names is not None and known else None,
+        release if isinstance(release, str) and release.isprintable() else "",
+    )
+
+
+def _of(said: object, contract: str) -> object:
+    """A group of several contracts says it by contract."""
+    return said.get(contract) if isinstance(said, dict) else said
 
 
 def field_names(model: type[Event]) -> list[str]:

@@ -37,6 +37,7 @@ EXIT_OF: Final[dict[type[errors.BuslineError], Exit]] = {
     errors.MissingExtra: Exit.FAILED,
     errors.WorkspaceInvalid: Exit.FINDINGS,
     errors.ContractStale: Exit.PENDING,
+    errors.ReadersHurt: Exit.FINDINGS,
     errors.AccessDenied: Exit.NOT_ALLOWED,
     errors.AuthenticationFailed: Exit.NOT_ALLOWED,
     errors.NotAuthorized: Exit.NOT_ALLOWED,

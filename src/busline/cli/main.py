@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("busline.cli.check:check", "Check contracts: files, rules, versions, readers."),
     "codegen": ("busline.cli.codegen:codegen", "Write typed models from published contracts."),
     "apply": ("busline.cli.apply:apply", "Bring an environment to what the workspace says."),
+    "can-i-deploy": ("busline.cli.can_i_deploy:can_i_deploy", "Say whether a service or a contract may go live now."),
     "run": ("busline.cli.run:run", "Run a service: module:bus."),
     "publish": ("busline.cli.publish:publish", "Publish events from stdin, or made-up ones."),
     "read": ("busline.cli.read:read", "Read a contract's events from a start to an end."),

@@ -90,11 +90,15 @@ def find_target(where: Where) -> Target:
         raise ConfigurationError(
             "no engine is named", fix="Say --url, or --env in a workspace, or set BUSLINE_URL; or begin: busline init."
         )
-    workspace = Workspace.load(path)
+    return replace(find_in(Workspace.load(path), where), service=service)
+
+
+def find_in(workspace: Workspace, where: Where) -> Target:
+    """The environment that is said, else `local`, of a workspace that is read already. Raises as `find_target`."""
     found = environment(workspace, where.env or LOCAL)
     url = where.url or engine_url(workspace, found)
     _check_is_there(url)
-    return replace(of_environment(workspace, found), url=url, service=service)
+    return replace(of_environment(workspace, found), url=url)
 
 
 def _check_is_there(url: str) -> None:

@@ -7,6 +7,7 @@ that lost its ids.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from busline.contract.entries import entries
 from busline.contract.entry_changes import content, log_changes
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
-from busline.errors import ApplyError
+from busline.errors import ApplyError, ReadersHurt
 from busline.governance.applied import Applied, read_applied
+from busline.governance.living import Merged, Survey
+from busline.governance.living import conflicts as reader_conflicts
 from busline.governance.removal import left_alone, removal_conflicts
+from busline.governance.running import Deployed, running_readers
 from busline.governance.subjects import Ids, SubjectPlan, compare_subjects
 from busline.governance.topics import TopicPlan, compare_topics, describe, describe_change, wanted_topics
 from busline.names import ContractName, Service, Team
@@ -85,8 +89,14 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None = None) -> Plan:
-    """Raises ApplyError with all conflicts, and what the engine and the registry raise."""
+async def plan_changes(
+    goal: Goal, engine: Transport, registry: Registry | None = None, *, today: dt.date | None = None
+) -> Plan:
+    """today: for acceptances that run out; else the day in UTC.
+
+    Raises ApplyError with all conflicts, ReadersHurt where readers are among them, and what the engine and the
+    registry raise.
+    """
     applied = await read_applied(engine)
     published = goal.published
     wanted = wanted_topics(published, goal.services.values(), goal.replicas)
@@ -98,8 +108,11 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
         *subjects.conflicts,
         *removal_conflicts(goal, applied),
     ]
-    if conflicts:
-        raise ApplyError(f"conflicts: {len(conflicts)}; nothing was changed", conflicts=conflicts)
+    hurt = await _hurt(goal, applied, engine, today or dt.datetime.now(dt.UTC).date())
+    if conflicts or hurt:
+        kind = ReadersHurt if hurt else ApplyError
+        many = len(conflicts) + len(hurt)
+        raise kind(f"conflicts: {many}; nothing was changed", conflicts=[*conflicts, *hurt])
     records = goal.changes({**subjects.ids, **dict.fromkeys(subjects.missing, NO_ID_YET)}, applied)
     changes = [
         *(Change(topic.about, "+", describe(topic.spec)) for topic in topics.create),
@@ -115,6 +128,16 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
         changes=tuple(sorted(changes, key=lambda change: change.about)),
         notes=(*topics.notes, *left_alone(goal, applied)),
     )
+
+
+async def _hurt(goal: Goal, applied: Applied, engine: Transport, today: dt.date) -> list[str]:
+    """The groups are asked only where a contract that is there changes for its readers."""
+    merged = Merged(contracts=goal.published, services=goal.services, teams=goal.teams)
+    before = Survey(merged=merged, deployed=Deployed(catalog=applied.catalog), today=today)
+    if not any(before.new_versions(c) or c.retired for c in merged.contracts.values()):
+        return []
+    running = tuple(await running_readers(engine, applied.catalog))
+    return list(reader_conflicts(replace(before, deployed=Deployed(catalog=applied.catalog, running=running))))
 
 
 def _with_ids(contract: Contract, ids: Ids) -> Contract:

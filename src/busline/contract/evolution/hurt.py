@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from busline.contract.evolution.consent import Consent, accepting_file, check_acceptances, consent
 from busline.contract.evolution.readers import (
@@ -25,15 +25,24 @@ from busline.contract.evolution.readers import (
     verdict,
 )
 from busline.contract.finding import Finding, Severity
-from busline.contract.model import Contract, Publication, ServiceSpec, Source, Version
+from busline.contract.model import Contract, Publication, ServiceSpec, Source, TeamSpec, Version
 from busline.contract.nodes import MISSING, Record
-from busline.names import ContractName, Service
+from busline.names import ContractName, Service, Team
 
 if TYPE_CHECKING:
     from busline.contract.workspace import Workspace
 
 FAILS, BLIND, TOLD, ACCEPTED = "reader-fails", "reader-blind", "reader-told", "reader-accepted"
 BEHIND, CANNOT_FILL = "publisher-behind", "publisher-cannot-fill"
+
+
+class Files(Protocol):
+    """What is merged: a workspace, or what an apply takes of it."""
+
+    @property
+    def services(self) -> Mapping[Service, ServiceSpec]: ...
+    @property
+    def teams(self) -> Mapping[Team, TeamSpec]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +84,7 @@ def cases(workspace: Workspace, base: Workspace | None, today: dt.date) -> Itera
 
 
 def judge(
-    workspace: Workspace, contract: Contract, version: Version, readers: Iterable[Reader], today: dt.date
+    files: Files, contract: Contract, version: Version, readers: Iterable[Reader], today: dt.date
 ) -> Iterator[Case]:
     """One version: those of the readers that are not fine."""
     known: dict[tuple[object, ...], Verdict] = {}
@@ -85,7 +94,7 @@ def judge(
             known[asked] = verdict(reader, contract, version)
         found = known[asked]
         if found.answer is not Answer.FINE:
-            said = consent(reader, found, workspace.services.get(reader.service), contract, today)
+            said = consent(reader, found, files.services.get(reader.service), contract, today)
             yield Case(contract=contract, version=version, reader=reader, verdict=found, consent=said)
 
 
@@ -108,12 +117,12 @@ def _is_new(reader: Reader, base: Workspace) -> bool:
     return said is None or (said.version, said.fields) != (reader.version, reader.fields)
 
 
-def case_finding(workspace: Workspace, case: Case) -> Finding | None:
+def case_finding(files: Files, case: Case) -> Finding | None:
     """At the version's file; the subscription's place is in the words."""
     reader, version, name = case.reader, case.version, case.contract.name
     place = f" ({reader.source})" if reader.source else ""
     source = version.source or case.contract.source or Source(file="?")
-    rule, severity, what, fix = _told(case) if reader.is_told else _asked(workspace, case)
+    rule, severity, what, fix = _told(case) if reader.is_told else _asked(files, case)
     return Finding(
         file=source.file,
         line=source.line,
@@ -138,40 +147,42 @@ def _told(case: Case) -> tuple[str, Severity, str, str]:
     return TOLD, Severity.NOTE, f"may read every field, and {{version}} changes {gone}", ""
 
 
-def _asked(workspace: Workspace, case: Case) -> tuple[str, Severity, str, str]:
+def _asked(files: Files, case: Case) -> tuple[str, Severity, str, str]:
     said, reader = case.consent, case.reader
     fails = case.verdict.answer is Answer.FAILS
     rule, verb = (FAILS, "fails on") if fails else (BLIND, "goes blind on")
     if not said.left:
         until = min(acceptance.until for acceptance in said.by)
-        what = f"{verb} {{version}} and accepts it until {until}: {in_words(case.verdict, case.verdict.hurts)}"
+        what = f"{verb} {{version}} and accepts it until {until}: {in_words(case, case.verdict.hurts)}"
         return ACCEPTED, Severity.NOTE, what, ""
     expired = "; what it accepted has run out" if said.expired else ""
-    what = f"reads {reader.reads}; it {verb} {{version}}: {in_words(case.verdict, said.left)}{expired}"
-    spec = workspace.services.get(reader.service)
-    contact = contact_of(workspace, reader.service)
+    what = f"reads {reader.reads}; it {verb} {{version}}: {in_words(case, said.left)}{expired}"
+    spec = files.services.get(reader.service)
+    contact = contact_of(files, reader.service)
     fix = f"Ask {contact} to move first, or to agree under `accepts` in {accepting_file(reader.service, spec)}."
     return rule, Severity.ERROR, what, fix
 
 
-def contact_of(workspace: Workspace, service: Service) -> str:
+def contact_of(files: Files, service: Service) -> str:
     """Whom to ask about a service."""
-    team = workspace.teams.get(service.team)
+    team = files.teams.get(service.team)
     return team.contact if team else f"team {service.team}"
 
 
-def in_words(found: Verdict, hurts: Iterable[tuple[str, Hurt]]) -> str:
-    """`total is gone and has no default; coupon is gone, and its default stands in`"""
-    messages = {b.field or RECORD: b.message for b in found.breaks}
-    return "; ".join(_words(path, hurt, messages.get(path, "")) for path, hurt in sorted(hurts))
+def in_words(case: Case, hurts: Iterable[tuple[str, Hurt]]) -> str:
+    """`total` is gone, and the reader has no default for it; …"""
+    messages = {b.field or RECORD: b.message for b in case.verdict.breaks}
+    is_older = case.reader.version is not None and case.version.number < case.reader.version
+    gone = "is not there yet" if is_older else "is gone"
+    return "; ".join(_words(path, hurt, messages.get(path, ""), gone) for path, hurt in sorted(hurts))
 
 
-def _words(path: str, hurt: Hurt, message: str) -> str:
+def _words(path: str, hurt: Hurt, message: str, gone: str) -> str:
     match hurt:
         case Hurt.GONE:
-            return f"`{path}` is gone, and the reader has no default for it"
+            return f"`{path}` {gone}, and the reader has no default for it"
         case Hurt.BLIND:
-            return f"`{path}` is gone, and its default stands in"
+            return f"`{path}` {gone}, and its default stands in"
     return message
 
 
