@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from busline.bus.contract_log import ContractLog
 from busline.codec.codec import Codec
-from busline.codec.framing import Fingerprint, RegistryId, SchemaRef, split
+from busline.codec.framing import Fingerprint, RegistryId, SchemaRef, reference_length, split
 from busline.codec.keys import decode_key
 from busline.contract.event import Deleted, Event
 from busline.contract.model import Contract, Kind, Version
@@ -29,18 +29,26 @@ class Decoder:
 
     def __init__(self, log: ContractLog, contract: ContractName, model: type[Event] | None = None) -> None:
         self._log, self._contract, self._model = log, contract, model
-        self._codecs: dict[SchemaRef, Callable[[bytes], Any]] = {}
+        self._decoders: dict[bytes, tuple[Callable[[bytes], Any], int]] = {}
         self._unknown: set[SchemaRef] = set()
         self._strange: dict[SchemaRef, float] = {}
 
     def __call__(self, record: StoredRecord) -> Any:
-        if record.value is None:
+        value = record.value
+        if value is None:
             return self._deleted(record)
-        ref, payload = split(record.value)
-        decode = self._codecs.get(ref)
-        if decode is None:
-            decode = self._codecs[ref] = Codec(self._version(ref).schema, self._model).decode
-        return decode(payload)
+        known = self._decoders.get(value[: reference_length(value)])
+        if known is None:
+            known = self._learn(value)
+        decode, begin = known
+        return decode(value[begin:])
+
+    def _learn(self, value: bytes) -> tuple[Callable[[bytes], Any], int]:
+        ref, _ = split(value)
+        length = reference_length(value)
+        known = Codec(self._version(ref).schema, self._model).decode, length
+        self._decoders[value[:length]] = known
+        return known
 
     def _version(self, ref: SchemaRef) -> Version:
         contract = self._known()

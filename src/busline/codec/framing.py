@@ -12,6 +12,7 @@ from busline.errors import DecodeError
 
 REGISTRY_MARK: Final = b"\x00"
 SINGLE_OBJECT_MARK: Final = b"\xc3\x01"
+_SINGLE_OBJECT_BEGIN: Final = SINGLE_OBJECT_MARK[:1]
 _REGISTRY_LENGTH: Final = 5
 _SINGLE_OBJECT_LENGTH: Final = 10
 MAX_REGISTRY_ID: Final = 2**31 - 1
@@ -78,6 +79,11 @@ def frame_registry(schema_id: int, payload: bytes) -> bytes:
 
 def frame_single_object(fingerprint: int, payload: bytes) -> bytes:
     return single_object_prefix(fingerprint) + payload
+
+
+def reference_length(value: bytes) -> int:
+    """How many bytes the schema reference takes that a value begins with, if it begins with one."""
+    return _SINGLE_OBJECT_LENGTH if value[:1] == _SINGLE_OBJECT_BEGIN else _REGISTRY_LENGTH
 
 
 def split(value: bytes) -> tuple[SchemaRef, bytes]:

@@ -35,7 +35,7 @@ Settled: TypeAlias = "int | NotPublished | PublishUnknown | list[Batch]"
 class Batch:
     """Records of one partition. outcome: the first one's offset, why there is none, or a batch for each record."""
 
-    __slots__ = ("_buffer", "_builder", "_waiters", "outcome", "partition", "popped", "records", "sealed", "timer")
+    __slots__ = ("_buffer", "_builder", "_waiters", "outcome", "partition", "popped", "records", "sealed")
 
     def __init__(self, partition: TopicPartition, size: int = BATCH_BYTES) -> None:
         self.partition = partition
@@ -43,7 +43,6 @@ class Batch:
         self.popped = False
         self.sealed = False
         self.outcome: Settled | None = None
-        self.timer: asyncio.TimerHandle | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._buffer: bytes | None = None
         self._builder: Any = DefaultRecordBatchBuilder(
@@ -76,8 +75,6 @@ class Batch:
             return
         self.outcome = outcome
         self.sealed = True
-        if self.timer is not None:
-            self.timer.cancel()
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

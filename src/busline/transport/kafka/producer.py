@@ -38,6 +38,16 @@ class Topic:
         self.until = asyncio.get_running_loop().time() + FRESH
 
 
+class _Answer(asyncio.Future[Any]):
+    """A message's future that settles its batch when it is set: a callback would come a turn of the loop later."""
+
+    batch: Batch
+
+    def set_result(self, result: Any) -> None:
+        super().set_result(result)
+        self.batch.settle(result.offset)
+
+
 class Producer:
     """An idempotent producer with acks=all. It sends each partition's batches one after the other, in their order."""
 
@@ -69,8 +79,11 @@ class Producer:
         return self._batches._exception is not None
 
     def send(self, batch: Batch) -> asyncio.Future[Any]:
-        """Queue a batch that may still grow until it is popped. The future has aiokafka's record metadata."""
-        return self._batches._append_batch(batch, batch.partition).future  # type: ignore[no-any-return]
+        """Queue a batch that may still grow until it is popped. A success settles it at once; the future tells all."""
+        message = self._batches._append_batch(batch, batch.partition)
+        message.future = answer = _Answer(loop=asyncio.get_running_loop())
+        answer.batch = batch
+        return answer
 
     def _queued(self) -> Iterator[tuple[TopicPartition, Any]]:
         for partition, queue in list(self._batches._batches.items()):

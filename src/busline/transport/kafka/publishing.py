@@ -48,7 +48,8 @@ class Publisher:
         self._producer: Producer | None = None
         self._topics: dict[str, Topic] = {}
         self._parked: defaultdict[TopicPartition, deque[Batch]] = defaultdict(deque)
-        self._live: set[Batch] = set()
+        self._live: dict[Batch, float] = {}  # until when, the oldest first
+        self._clock: asyncio.TimerHandle | None = None
         self._replacing: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[BuslineError | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,13 +158,24 @@ class Publisher:
             producer.send(batch).add_done_callback(partial(self._answered, producer, batch))
 
     def _watch(self, batch: Batch) -> None:
-        """Its deadline runs from now on, once."""
-        if batch.timer is None:
-            batch.timer = asyncio.get_running_loop().call_later(self._deadline, self._expire, batch)
-            self._live.add(batch)
+        """Its deadline runs from now on, once. One timer for all: they come due in the order in which they began."""
+        if batch not in self._live:
+            loop = asyncio.get_running_loop()
+            self._live[batch] = loop.time() + self._deadline
+            if self._clock is None:
+                self._clock = loop.call_later(self._deadline, self._tick)
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for batch in [one for one, until in self._live.items() if one.outcome is not None or until <= now]:
+            del self._live[batch]
+            self._expire(batch)
+        oldest = next(iter(self._live.values()), None)
+        self._clock = None if oldest is None else loop.call_at(oldest, self._tick)
 
     def _settle(self, batch: Batch, outcome: Settled) -> None:
-        self._live.discard(batch)
+        self._live.pop(batch, None)
         batch.settle(outcome)
 
     def _answered(self, producer: Producer, batch: Batch, answer: asyncio.Future[Any]) -> None:
@@ -268,6 +280,8 @@ class Publisher:
             if self._producer is not None:  # a replacement that was under way
                 await self._producer.close()
                 self._producer = None
+            if self._clock is not None:
+                self._clock.cancel()
 
 
 def _position(record: Record, ticket: Ticket) -> Position | None:
