@@ -142,6 +142,7 @@ async def cases() -> list[Case]:
             {
                 "busline": lambda: publish_stream(url, events),
                 "aiokafka, ready bytes": lambda: peers.aiokafka_publish(bootstrap, BARE, pairs),
+                "FastStream, JSON": lambda: peers.faststream_publish_tasks(bootstrap, JSON, keyed[: EVENTS // 10], 1),
                 "FastStream, JSON, unconfirmed": lambda: peers.faststream_publish(bootstrap, JSON, keyed),
             },
         )
