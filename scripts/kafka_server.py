@@ -155,7 +155,10 @@ class KafkaServer:
         self._processes[number - 1].kill()
 
     def revive(self, number: int, *, tied: bool = True) -> None:
-        """Start node `number` again with what it holds; returns when every partition has all its replicas in sync."""
+        """Start node `number` again with what it holds; returns when every partition has all its replicas in sync.
+
+        From a thread that stays: the kernel ends a tied process with the thread that started it.
+        """
         process = self._processes[number - 1] = self.nodes[number - 1].launch(heap=HEAP, tied=tied)
         process.wait_until(self._whole, "Kafka")
 
@@ -169,7 +172,10 @@ class KafkaServer:
         if self._admin is not None:
             self._admin.close()
         for process in self._processes:
-            process.stop()
+            if len(self._processes) > 1:
+                process.kill()  # in order, each would wait for the others to take over
+            else:
+                process.stop()
         if self._container:
             self._container.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
