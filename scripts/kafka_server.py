@@ -152,6 +152,7 @@ class KafkaServer:
 
     def kill(self, number: int) -> None:
         """End node `number` at once, as a power cut does."""
+        self._hang_up()  # it would try to connect again, and leaves a socket open each time
         self._processes[number - 1].kill()
 
     def revive(self, number: int, *, tied: bool = True) -> None:
@@ -168,9 +169,13 @@ class KafkaServer:
         partitions = [one for topic in self.client.describe_topics() for one in topic["partitions"]]
         return all(len(one["isr_nodes"]) == len(one["replica_nodes"]) for one in partitions)
 
-    def stop(self) -> None:
+    def _hang_up(self) -> None:
         if self._admin is not None:
             self._admin.close()
+            self._admin = None
+
+    def stop(self) -> None:
+        self._hang_up()
         for process in self._processes:
             if len(self._processes) > 1:
                 process.kill()  # in order, each would wait for the others to take over

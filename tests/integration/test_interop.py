@@ -28,7 +28,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext, St
 from pydantic import AwareDatetime, BaseModel, Field
 
 from busline import Bus, Delivery, Event
-from busline.bus.dead_letter import Letter, parse_letter
+from busline.bus.letter import Letter, parse_letter
 from busline.codec.framing import Fingerprint, RegistryId, split
 from busline.contract.avro import schema_of
 from busline.contract.workspace import Workspace

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busline.bus.dead_letter import DeadLetters, Letter, Why, parse_letter
+from busline.bus.dead_letter import DeadLetters, Why
+from busline.bus.letter import Letter, parse_letter
 from busline.bus.options import DeadLetter
 from busline.bus.retry import Undecodable
 from busline.errors import DeadLetterFailed, NotPublished, Reject, Unreachable
@@ -17,7 +18,7 @@ from busline.transport.base import Outcome, Transport
 
 TOPIC = "busline.dlq.shop.billing"
 SOURCE = Position("shop.order", 3, 41)
-WHY = Why(contract="shop.order", group="shop/billing", error="ValueError", reason="ValueError: no", calls=5)
+WHY = Why(contract="shop.order", group="shop/billing", error="ValueError", reason="no", calls=5)
 
 
 class Log:
@@ -70,7 +71,7 @@ def test_bytes_key_and_headers_come_back_as_they_were(
 async def test_a_letter_says_why_and_where_from() -> None:
     letter = await write(Log(), StoredRecord(41, 5, b"k", b"v"))
     assert (letter.source, letter.contract, letter.group) == (SOURCE, "shop.order", "shop/billing")
-    assert (letter.error, letter.reason, letter.attempt, letter.calls) == ("ValueError", "ValueError: no", 1, 5)
+    assert (letter.error, letter.reason, letter.attempt, letter.calls) == ("ValueError", "no", 1, 5)
     assert (letter.position, letter.release) == (Position(TOPIC, 0, 0), "1.2")
     assert letter.time > 1_700_000_000_000
 
@@ -87,7 +88,7 @@ async def test_what_fails_again_keeps_its_source_and_counts_on() -> None:
 async def test_what_does_not_fit_goes_as_position_and_reason() -> None:
     letter = await write(Log(), StoredRecord(41, 5, b"k", b"v" * 9000), max_record=8192)
     assert (letter.key, letter.value, letter.omitted) == (b"k", None, 9000)
-    assert (letter.source, letter.reason) == (SOURCE, "ValueError: no")
+    assert (letter.source, letter.reason) == (SOURCE, "no")
     huge: Headers = (("h", b"x" * 9000),)
     letter = await write(Log(), StoredRecord(41, 5, b"k" * 9000, b"v", huge), max_record=8192)
     assert (letter.key, letter.value, letter.headers, letter.omitted) == (None, None, (), 1)
@@ -134,7 +135,6 @@ async def test_when_patience_ends_progress_stops_instead_of_losing() -> None:
         lambda headers: (),
         lambda headers: tuple(h for h in headers if h[0] != "busline_dlq_offset"),
         lambda headers: (*headers, ("busline_dlq_partition", b"x")),
-        lambda headers: (*headers, ("busline_dlq_reason", b"\xff")),
     ],
 )
 async def test_a_record_that_is_no_letter_is_a_value_error(spoil: Callable[[Headers], Headers]) -> None:
@@ -153,4 +153,29 @@ def test_the_reason_is_the_cause_of_an_undecodable_record() -> None:
     error = Undecodable()
     error.__cause__ = KeyError("x")
     assert Why.of(error, contract="c", group="g", calls=1).error == "KeyError"
-    assert Why.of(Reject("no"), contract="c", group="g", calls=1).error == "busline.errors.Reject"
+
+
+class Broken(Exception):
+    """A service's own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "parts", "text"),
+    [
+        (Reject("no such customer"), ("Reject", "BL0702", "no such customer"), "Reject (BL0702): no such customer"),
+        (Unreachable("down", where="db"), ("Unreachable", "BL0501", "down (db)"), "Unreachable (BL0501): down (db)"),
+        (ValueError("no"), ("ValueError", "", "no"), "ValueError: no"),
+        (ValueError(), ("ValueError", "", ""), "ValueError"),
+        (Broken("x"), (f"{__name__}.Broken", "", "x"), f"{__name__}.Broken: x"),
+    ],
+)
+def test_class_code_and_reason_are_apart_and_read_well_together(
+    error: Exception, parts: tuple[str, str, str], text: str
+) -> None:
+    why = Why.of(error, contract="c", group="g", calls=1)
+    assert (why.error, why.code, why.reason) == parts
+    assert str(why) == text
+    error.add_note("ask billing")
+    assert Why.of(error, contract="c", group="g", calls=1).reason == "\n".join(
+        [*([parts[2]] if parts[2] else []), "ask billing"]
+    )

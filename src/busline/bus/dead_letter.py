@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from busline.bus.letter import PREFIX, Letter, explained, parse_letter
 from busline.bus.options import DeadLetter
+from busline.bus.retry import Undecodable
 from busline.errors import BuslineError, DeadLetterFailed
 from busline.record import Headers, Position, Record, StoredRecord
 from busline.transport.base import Outcome, Transport
 
 logger = logging.getLogger("busline.bus")
 
-PREFIX = "busline_dlq_"
 REASON_BYTES = 2048
 OVERHEAD = 128
 """Bytes that an engine may count for a record besides key, value and headers."""
@@ -29,72 +29,29 @@ OVERHEAD = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Why:
-    """contract and group: whose handling failed. calls: handler calls so far, over all attempts."""
+    """contract and group: whose handling failed. error: the exception's class; code: busline's own, empty for others.
+    calls: handler calls so far, over all attempts."""
 
     contract: str
     group: str
     error: str
     reason: str
     calls: int
+    code: str = ""
 
     @classmethod
     def of(cls, error: BaseException, *, contract: str, group: str, calls: int) -> Why:
-        cause = error.__cause__ if type(error).__name__ == "Undecodable" and error.__cause__ else error
-        name = f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins.")
-        reason = "".join(traceback.format_exception_only(cause)).strip()
-        return cls(contract=contract, group=group, error=name, reason=reason, calls=calls)
+        cause = error.__cause__ if isinstance(error, Undecodable) and error.__cause__ else error
+        name = f"{type(cause).__module__}.{type(cause).__qualname__}"
+        for plain in ("builtins.", "busline.errors."):
+            name = name.removeprefix(plain)
+        code = cause.code if isinstance(cause, BuslineError) else ""
+        text = str(cause).removeprefix(f"[{code}] ")
+        reason = "\n".join([*([text] if text else []), *getattr(cause, "__notes__", ())])
+        return cls(contract=contract, group=group, error=name, code=code, reason=reason, calls=calls)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Letter:
-    """A dead letter, read back. source: where the event is (or was) in its own topic. attempt: how often it has been
-    dead-lettered, 1 the first time. time: milliseconds since the Unix epoch. omitted: size in bytes of a value that did
-    not fit (then `value` is None and key and headers may be missing too)."""
-
-    position: Position
-    source: Position
-    contract: str
-    group: str
-    error: str
-    reason: str
-    attempt: int
-    calls: int
-    time: int
-    release: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    omitted: int | None = None
-
-    def record(self) -> StoredRecord:
-        """The event as it came, for the decoder and the handler."""
-        return StoredRecord(self.source.offset, self.time, self.key, self.value, self.headers)
-
-
-def parse_letter(topic: str, partition: int, record: StoredRecord) -> Letter:
-    """Raises ValueError for a record that is no letter."""
-    ours = {name.removeprefix(PREFIX): value.decode() for name, value in record.headers if name.startswith(PREFIX)}
-    try:
-        source = Position(ours["topic"], int(ours["partition"]), int(ours["offset"]))
-        return Letter(
-            position=Position(topic, partition, record.offset),
-            source=source,
-            contract=ours["contract"],
-            group=ours["group"],
-            error=ours["error"],
-            reason=ours["reason"],
-            attempt=int(ours["attempt"]),
-            calls=int(ours["calls"]),
-            time=int(ours["time"]),
-            release=ours.get("release", ""),
-            key=record.key,
-            value=record.value,
-            headers=tuple(header for header in record.headers if not header[0].startswith(PREFIX)),
-            omitted=int(ours["omitted"]) if "omitted" in ours else None,
-        )
-    except KeyError as error:
-        missing = f"{PREFIX}{error.args[0]}"
-        raise ValueError(f"{topic}[{partition}]@{record.offset} is no dead letter: no header {missing}") from error
+    def __str__(self) -> str:
+        return explained(asdict(self))
 
 
 class DeadLetters:
@@ -168,6 +125,7 @@ class DeadLetters:
             "contract": earlier.contract if earlier else why.contract,
             "group": earlier.group if earlier else why.group,
             "error": why.error,
+            "code": why.code,
             "reason": why.reason,
             "attempt": earlier.attempt + 1 if earlier else 1,
             "calls": why.calls + (earlier.calls if earlier else 0),

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from busline.bus.dead_letter import DeadLetters, Letter, parse_letter
+from busline.bus.dead_letter import DeadLetters
 from busline.bus.delivery import Delivery
 from busline.bus.handlers import Handler, Shape
+from busline.bus.letter import Letter, parse_letter
 from busline.bus.options import Concurrency, Retry
 from busline.bus.retry import Undecodable
 from busline.bus.route import Chunk, Route

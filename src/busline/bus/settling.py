@@ -108,7 +108,7 @@ class Settling:
             route.contract,
             position,
             calls,
-            why.reason,
+            why,
             exc_info=None if isinstance(error, Reject | Undecodable) else error,
             extra=self._fields(route, position),
         )

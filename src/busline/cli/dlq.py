@@ -11,11 +11,22 @@ from collections.abc import Iterator, Mapping
 import click
 
 from busline.bus.contract_log import ContractLog
+from busline.bus.letter import Letter
 from busline.bus.replay import REPLAY_GROUP
 from busline.cli import options
 from busline.cli.dlq_replay import replay
 from busline.cli.failures import Exit
-from busline.cli.letters import Letter, letter_bounds, read_letters
+from busline.cli.letters import (
+    contract_of,
+    letter_bounds,
+    place_of,
+    read_letters,
+    source_of,
+    summary,
+    time_of,
+    whole,
+    why_of,
+)
 from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output, clean, columns, to_json
 from busline.cli.target import find_target, started
@@ -50,10 +61,10 @@ async def _list(output: Output, service: Service, limit: int | None, where: Wher
     async with started(find_target(where)) as engine:
         found = [letter async for letter in read_letters(engine, service)]
         replayed = await _replayed(engine, service)
-    shown = sorted(found, key=lambda letter: letter.record.timestamp)[-(limit or 0) :]
+    shown = sorted(found, key=lambda letter: letter.stored.timestamp)[-(limit or 0) :]
     if output.as_json:
         for letter in shown:
-            output.result({**letter.summary(), "replayed": _is_behind(letter, replayed)})
+            output.result({**summary(letter), "replayed": _is_behind(letter, replayed)})
     elif shown:
         rows = [_row(letter, _is_behind(letter, replayed)) for letter in shown]
         click.echo(columns([("PLACE", "TIME", "CONTRACT", "SOURCE", "ATTEMPT", "REPLAYED", "WHY"), *rows]))
@@ -69,15 +80,14 @@ async def _replayed(engine: Transport, service: Service) -> dict[int, int]:
 
 
 def _is_behind(letter: Letter, replayed: dict[int, int]) -> bool:
-    return letter.record.offset < replayed.get(letter.partition, 0)
+    return letter.position.offset < replayed.get(letter.position.partition, 0)
 
 
 def _row(letter: Letter, replayed: bool) -> tuple[str, ...]:
-    about = letter.about
-    when = letter.when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    why = _first(about.get("reason") or about.get("error") or to_json(letter.headers))
-    cells = letter.place, when, letter.contract, letter.source, about.get("attempt", "-"), "yes" if replayed else "no"
-    return tuple(map(clean, (*cells, why)))
+    when = time_of(letter).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    place = place_of(letter), when, contract_of(letter), source_of(letter)
+    cells = *place, letter.about.get("attempt", "-"), "yes" if replayed else "no", _first(why_of(letter))
+    return tuple(map(clean, cells))
 
 
 def _first(text: str) -> str:
@@ -102,15 +112,15 @@ async def _show(output: Output, service: Service, place: str, where: Where) -> N
             await log.read()
         async with contextlib.aclosing(read_letters(engine, service, {partition: offset})) as letters:
             letter = await anext(letters, None)
-    if letter is None or letter.record.offset != offset:
+    if letter is None or letter.position.offset != offset:
         raise ConfigurationError(f"{service} has no dead letter {place}", fix=f"Look: busline dlq list {service}.")
-    whole = letter.whole(log)
-    output.result(whole, clean("\n".join(_lines(whole))))
+    shown = whole(letter, log)
+    output.result(shown, clean("\n".join(_lines(shown))))
 
 
-def _lines(whole: Mapping[str, object]) -> Iterator[str]:
+def _lines(shown: Mapping[str, object]) -> Iterator[str]:
     """One field a line; of `about` and `headers` each entry, and an event as the JSON that publish takes."""
-    for name, value in whole.items():
+    for name, value in shown.items():
         if isinstance(value, dict) and name != "event":
             yield f"{name}:"
             yield from (f"  {key}: {_indented(str(text))}" for key, text in value.items() if text != "")
@@ -145,7 +155,9 @@ async def _purge(output: Output, service: Service, to: str | None, mode: tuple[b
             partition, offset = _place(to)
             before = {partition: min(offset + 1, before.get(partition, 0))}
         begins = {p: bounds[p].first for p in before if p in bounds}
-        letters = [x async for x in read_letters(engine, service, begins) if x.record.offset < before[x.partition]]
+        letters = [
+            x async for x in read_letters(engine, service, begins) if x.position.offset < before[x.position.partition]
+        ]
         output.note(f"dead letters of {service} that would be gone for good: {len(letters)}")
         if letters and not dry_run:
             if not yes and not await _confirmed():

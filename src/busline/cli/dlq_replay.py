@@ -17,7 +17,7 @@ from busline.cli.target import find_target
 
 if TYPE_CHECKING:
     from busline.bus.bus import Bus
-    from busline.bus.dead_letter import Letter
+    from busline.bus.letter import Letter
     from busline.bus.replay import Replay
 
 

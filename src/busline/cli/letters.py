@@ -5,75 +5,71 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
 
 from busline.bus.contract_log import ContractLog
-from busline.bus.dead_letter import PREFIX
 from busline.bus.decoding import Decoder
+from busline.bus.letter import Letter, explained
 from busline.bus.stretch import Span, read_stretch
+from busline.cli.output import to_json
 from busline.codec.json_form import to_json as plain
 from busline.errors import BuslineError, ConfigurationError, UnknownTopic
 from busline.names import ContractName, Service
-from busline.record import StoredRecord
 from busline.transport.base import Bounds, Received, Seekable, Transport
 
 
-@dataclass(frozen=True, kw_only=True)
-class Letter:
-    """One record of a dead letter topic; also one that is no letter is shown.
+def place_of(letter: Letter) -> str:
+    return f"{letter.position.partition}:{letter.position.offset}"
 
-    about: what the service said of it when it gave it up (reason, error, calls, attempt, its source), as text.
-    """
 
-    partition: int
-    record: StoredRecord
+def time_of(letter: Letter) -> dt.datetime:
+    """When it was written."""
+    return dt.datetime.fromtimestamp(letter.stored.timestamp / 1000, dt.UTC)
 
-    @property
-    def place(self) -> str:
-        return f"{self.partition}:{self.record.offset}"
 
-    @property
-    def when(self) -> dt.datetime:
-        return dt.datetime.fromtimestamp(self.record.timestamp / 1000, dt.UTC)
+def contract_of(letter: Letter) -> str:
+    return letter.about.get("contract") or _headers(letter).get("ce_type", "")
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """The event's own."""
-        return {name: _text(value) for name, value in self.record.headers if not name.startswith(PREFIX)}
 
-    @property
-    def about(self) -> dict[str, str]:
-        ours = ((name.removeprefix(PREFIX), value) for name, value in self.record.headers if name.startswith(PREFIX))
-        return {name: _text(value) for name, value in ours}
+def source_of(letter: Letter) -> str:
+    """Where the event is, or was, in its own topic."""
+    topic, partition, offset = (letter.about.get(name, "?") for name in ("topic", "partition", "offset"))
+    return f"{topic} {partition}:{offset}"
 
-    @property
-    def contract(self) -> str:
-        return self.about.get("contract") or self.headers.get("ce_type", "")
 
-    @property
-    def source(self) -> str:
-        """Where the event is, or was, in its own topic."""
-        about = self.about
-        return f"{about.get('topic', '?')} {about.get('partition', '?')}:{about.get('offset', '?')}"
+def why_of(letter: Letter) -> str:
+    return explained(letter.about) or to_json(_headers(letter))
 
-    def summary(self) -> dict[str, object]:
-        shown = {"place": self.place, "log_time": self.when, "contract": self.contract}
-        return {**shown, "id": self.headers.get("ce_id"), "key": _text(self.record.key or b""), "about": self.about}
 
-    def whole(self, log: ContractLog) -> dict[str, object]:
-        """With all headers and the event; where it cannot be decoded, why, and its bytes in hexadecimal."""
-        event, undecodable = _decoded(self, log)
-        raw = self.record.value.hex() if undecodable and self.record.value is not None else None
-        found = {"headers": self.headers, "event": event, "undecodable": undecodable, "bytes": raw}
-        return self.summary() | found
+def summary(letter: Letter) -> dict[str, object]:
+    return {
+        "place": place_of(letter),
+        "log_time": time_of(letter),
+        "contract": contract_of(letter),
+        "id": _headers(letter).get("ce_id"),
+        "key": _text(letter.key or b""),
+        "about": dict(letter.about),
+    }
+
+
+def whole(letter: Letter, log: ContractLog) -> dict[str, object]:
+    """With all headers and the event; where it cannot be decoded, why, and its bytes in hexadecimal."""
+    event, undecodable = _decoded(letter, log)
+    raw = letter.value.hex() if undecodable and letter.value is not None else None
+    found = {"headers": _headers(letter), "event": event, "undecodable": undecodable, "bytes": raw}
+    return summary(letter) | found
 
 
 def _decoded(letter: Letter, log: ContractLog) -> tuple[Any, str | None]:
     try:
-        return plain(Decoder(log, ContractName(letter.contract))(letter.record)), None
+        return plain(Decoder(log, ContractName(contract_of(letter)))(letter.stored)), None
     except BuslineError as error:
         return None, str(error)
+
+
+def _headers(letter: Letter) -> dict[str, str]:
+    """The event's own, as text."""
+    return {name: _text(value) for name, value in letter.headers}
 
 
 def _text(data: bytes) -> str:
@@ -107,4 +103,4 @@ async def read_letters(
         async for run in stretch:
             if isinstance(run, Received):
                 for record in run.records:
-                    yield Letter(partition=run.lease.partition, record=record)
+                    yield Letter.of(service.dead_letters, run.lease.partition, record)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-from busline.bus.dead_letter import Letter
 from busline.bus.delivery import Delivery
 from busline.bus.groups import Subscribed
 from busline.bus.handlers import Shape
+from busline.bus.letter import Letter
 from busline.bus.middleware import Handler
 from busline.errors import BuslineError, HandlerTimeout, SubscriptionError
 from busline.record import Position
-
-TIMEOUT: Final = "busline.errors.HandlerTimeout"
 
 
 class Failures:
@@ -66,5 +64,5 @@ class Failures:
 
 def _from_text(letter: Letter) -> BuslineError:
     """For what no handler raised: its time ran out, or its model cannot read the event."""
-    kind = HandlerTimeout if letter.error == TIMEOUT else SubscriptionError
+    kind = HandlerTimeout if letter.code == HandlerTimeout.code else SubscriptionError
     return kind(f"an event of {letter.contract} could not be handled", why=letter.reason)

@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from busline.bus.bus import Bus
 from busline.bus.cloudevents import Stamp
-from busline.bus.dead_letter import Letter, parse_letter
 from busline.bus.decoding import Decoder
 from busline.bus.groups import Subscribed
+from busline.bus.letter import Letter, parse_letter
 from busline.bus.publishing import Outlet, positions
 from busline.bus.session import Session
 from busline.bus.settings import Settings
