@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 
 import apsw
 
@@ -13,6 +12,7 @@ from busline.record import Position, Record
 from busline.transport.base import Outcome, TopicSpec
 from busline.transport.log import refusal, refuse
 from busline.transport.partitioner import Partitioner, partition_for
+from busline.transport.sqlite.blocks import BLOCK_BYTES, LARGEST_BLOCK, Row, encode
 from busline.transport.sqlite.database import one_row
 from busline.transport.sqlite.headers import encode_headers
 
@@ -33,11 +33,26 @@ class Topic:
 class _Head:
     """The end of one partition, and the rows that wait to be written there."""
 
-    __slots__ = ("next", "rows", "timestamp", "tp")
+    __slots__ = ("next", "rows", "timestamp", "tp", "written")
 
     def __init__(self, tp: int, position: int, timestamp: int) -> None:
-        self.tp, self.next, self.timestamp = tp, position, timestamp
-        self.rows: list[tuple[int, int, int, bytes | None, bytes, bytes | None]] = []
+        self.tp, self.next, self.written, self.timestamp = tp, position, position, timestamp
+        self.rows: list[tuple[bytes | None, bytes, bytes | None]] = []
+
+    def blocks(self) -> Iterator[tuple[int, int, bytes]]:
+        """What waits, as (first, next, bytes)."""
+        begin = 0
+        while begin < len(self.rows):
+            rows: list[Row] = []
+            size = 0
+            for key, headers, value in self.rows[begin : begin + LARGEST_BLOCK]:
+                rows.append((len(rows), key, headers, value))
+                size += len(key or b"") + len(headers) + len(value or b"")
+                if size > BLOCK_BYTES:
+                    break
+            first = self.written + begin
+            begin += len(rows)
+            yield first, self.written + begin, encode(rows)
 
 
 class Known:
@@ -49,11 +64,13 @@ class Known:
         self._loaded = 0.0
         self.topics: dict[str, Topic] = {}
         self.heads: dict[int, _Head] = {}
+        self.block: int | None = None
 
     def begun(self) -> None:
         """Inside a transaction: it shows whether another connection has committed since our last one."""
         if self._connection.data_version() != self._version:
             self.heads.clear()
+            self.block = None
         if (now := time.monotonic()) - self._loaded > TOPICS_KEPT:
             self._loaded = now
             self.topics.clear()
@@ -63,7 +80,14 @@ class Known:
 
     def rolled_back(self) -> None:
         self.heads.clear()
+        self.block = None
         self.topics.clear()
+
+    def last_block(self, connection: apsw.Connection) -> int:
+        """The greatest id that is in use."""
+        if self.block is None:
+            (self.block,) = one_row(connection, "select coalesce(max(id), 0) from block")
+        return self.block
 
 
 def spec_of(row: tuple[str, int, int, int | None, int]) -> TopicSpec:
@@ -113,7 +137,8 @@ class Appender:
                 partition = partition_for(key, topic.partitions) if key else self._choose(key, topic.partitions)
             tp = topic.ids[partition]
             head = heads.get(tp) or self._head(tp, topic.spec)
-            head.rows.append((tp, offset := head.next, head.timestamp, key, headers, value))
+            head.rows.append((key, headers, value))
+            offset = head.next
             head.next = offset + 1
             outcomes.append(tuple.__new__(Position, (name, partition, offset)))  # half the time of Position(...)
         return outcomes
@@ -146,18 +171,25 @@ class Appender:
     def _load_head(self, tp: int) -> _Head:
         """After the last record, or where the partition says when it holds none."""
         row = self._connection.execute(
-            "select off + 1, ts from record where tp=? order by off desc limit 1", (tp,)
+            "select next, ts from place where tp=? order by first desc limit 1", (tp,)
         ).fetchone()
         position, ts = row or one_row(self._connection, "select head, ts from partition where tp=?", tp)
         head = self._known.heads[tp] = _Head(tp, position, ts)
         return head
 
     def flush(self) -> None:
-        """Write what was added, one partition after the other: each is appended to at one place of the tree."""
+        """Write what was added, in blocks."""
         heads = self._heads.values()
         if heads:
-            rows = chain.from_iterable([head.rows for head in heads])
-            self._connection.executemany("insert into record values(?,?,?,?,?,?)", rows)
-        for head in heads:
-            head.rows = []
+            places, blocks = [], []
+            last = self._known.last_block(self._connection)
+            for head in heads:
+                for first, following, data in head.blocks():
+                    last += 1
+                    places.append((head.tp, first, following, head.timestamp, last))
+                    blocks.append((last, data))
+                head.rows, head.written = [], head.next
+            self._connection.executemany("insert into block values(?,?)", blocks)
+            self._connection.executemany("insert into place values(?,?,?,?,?)", places)
+            self._known.block = last
         self._heads = {}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import apsw
 
 from busline.transport.base import TopicSpec
+from busline.transport.sqlite.blocks import Row, block_before, cut, decode, first_record, place_at, replace
 from busline.transport.sqlite.database import one_row
 
 PIECE = 2000
@@ -23,29 +24,28 @@ TOMBSTONES_KEPT = 86_400_000
 
 def partition_bounds(connection: apsw.Connection, tp: int) -> tuple[int, int]:
     """First kept and next offset."""
-    last = "select max(off) + 1 from record where tp=partition.tp"
+    last = "select next from place where tp=partition.tp order by first desc limit 1"
     first, head = one_row(connection, f"select first, coalesce(({last}), head) from partition where tp=?", tp)
     return first, head
 
 
 def offset_at_time(connection: apsw.Connection, tp: int, timestamp: int) -> int:
-    """Binary search over the key: append times never fall, so no index on them is needed."""
-    low, high = partition_bounds(connection, tp)
+    """Binary search over the blocks, each of one append time: times never fall, so no index on them is needed."""
+    low, end = partition_bounds(connection, tp)
+    high = end
     while low < high:
         middle = (low + high) // 2
-        query = "select coalesce(min(off), -1), ts from record where tp=? and off>=?"  # ts: of the row that has the min
-        off, ts = one_row(connection, query, tp, middle)
-        if off < 0 or ts >= timestamp:
+        place = place_at(connection, tp, middle)
+        if place is None or place.ts >= timestamp:
             high = middle
         else:
-            low = off + 1
-    (found,) = one_row(connection, "select coalesce(min(off), ?) from record where tp=? and off>=?", low, tp, low)
-    return int(found)
+            low = place.next
+    return first_record(connection, tp, low, end)
 
 
 def save_head(connection: apsw.Connection, tp: int) -> None:
     """Before a delete that may take the last record: its offset and time must never be given out again."""
-    row = connection.execute("select off + 1, ts from record where tp=? order by off desc limit 1", (tp,)).fetchone()
+    row = connection.execute("select next, ts from place where tp=? order by first desc limit 1", (tp,)).fetchone()
     if row:
         connection.execute("update partition set head=?, ts=? where tp=?", (*row, tp))
 
@@ -55,7 +55,7 @@ def purge(connection: apsw.Connection, tp: int, before: int) -> None:
     before = max(first, min(before, head))
     save_head(connection, tp)
     connection.execute("update partition set first=? where tp=?", (before, tp))
-    connection.execute("delete from record where tp=? and off<?", (tp, before))
+    cut(connection, tp, before)
 
 
 def retain(connection: apsw.Connection, tp: int, retention: int) -> Iterator[None]:
@@ -70,28 +70,66 @@ def retain(connection: apsw.Connection, tp: int, retention: int) -> Iterator[Non
 
 def compact(connection: apsw.Connection, tp: int) -> Iterator[None]:
     """Keep the latest record of each key, and tombstones for a day. Each step belongs into its own transaction:
-    what is superseded once is superseded for ever."""
+    what is superseded once is superseded for ever. From the end to the beginning; the tombstones go last, when nothing
+    is left that they delete."""
     _, head = partition_bounds(connection, tp)
     cleaned, kept = one_row(connection, "select cleaned, kept from partition where tp=?", tp)
     if head - cleaned < max(COMPACT_AT, kept):
         return
-    expired = time.time_ns() // 1_000_000 - TOMBSTONES_KEPT
-    superseded = connection.execute(
-        "select off from record where tp=?1 and off<?2 and ((value is null and ts<?3) or"
-        " off not in (select max(off) from record where tp=?1 group by key))",
-        (tp, head, expired),
-    ).fetchall()
     save_head(connection, tp)
-    for i in range(0, len(superseded), PIECE):
-        connection.executemany(
-            "delete from record where tp=? and off=?", [(tp, off) for (off,) in superseded[i : i + PIECE]]
-        )
+    latest = _Latest(time.time_ns() // 1_000_000 - TOMBSTONES_KEPT)
+    before = head
+    while before > 0:
+        before = latest.sweep(connection, tp, before)
         yield
-    connection.execute(
-        "update partition set cleaned=?2, kept=(select count(*) from record where tp=?1 and off<?2) where tp=?1",
-        (tp, head),
-    )
+    for first in latest.expired:
+        latest.bury(connection, tp, first)
+        yield
+    connection.execute("update partition set cleaned=?, kept=? where tp=?", (head, latest.kept, tp))
     yield
+
+
+class _Latest:
+    """The keys met so far, from the end; expired: first offsets of the blocks with tombstones older than `before`."""
+
+    def __init__(self, before: int) -> None:
+        self._before = before
+        self._keys: set[bytes | None] = set()
+        self.expired: list[int] = []
+        self.kept = 0
+
+    def sweep(self, connection: apsw.Connection, tp: int, before: int) -> int:
+        """Up to a PIECE of records of the blocks that begin before an offset; returns where to go on, 0 at the end."""
+        seen = 0
+        while seen < PIECE:
+            block = block_before(connection, tp, before)
+            if block is None:
+                return 0
+            rows = decode(block.data)
+            kept = self._newest(rows)
+            if len(kept) < len(rows):
+                replace(connection, tp, block, kept)
+            if block.ts < self._before and any(row[3] is None for row in kept):
+                self.expired.append(block.first)
+            self.kept += len(kept)
+            seen, before = seen + len(rows), block.first
+        return before
+
+    def _newest(self, rows: list[Row]) -> list[Row]:
+        kept = []
+        for row in reversed(rows):
+            if row[1] not in self._keys:
+                self._keys.add(row[1])
+                kept.append(row)
+        return kept[::-1]
+
+    def bury(self, connection: apsw.Connection, tp: int, first: int) -> None:
+        block = block_before(connection, tp, first + 1)
+        if block and block.first == first:
+            rows = decode(block.data)
+            kept = [row for row in rows if row[3] is not None]
+            replace(connection, tp, block, kept)
+            self.kept -= len(rows) - len(kept)
 
 
 class Cleaner:

@@ -13,10 +13,12 @@ import apsw
 from busline.errors import StorageFailed
 
 APPLICATION_ID = 0x42534C4E
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_MS = 10_000
 _FRAME = 24 + 4096  # a page in the WAL, with its header
-# head, ts: next offset and last append time of a partition that holds no record (else its last record tells).
+# head, ts: next offset and last append time of a partition that holds no block (else its last block tells).
+# place: where a partition's blocks are; block: their bytes, in the order of writing, so that a transaction appends at
+# one place of the tree, whatever the number of partitions.
 # cleaned, kept: the next offset at the last compaction, and how many records that one kept.
 # slot: members, leases, committed positions.
 _SCHEMA = """
@@ -28,9 +30,10 @@ create table partition(
   head int not null default 0, ts int not null default 0, cleaned int not null default 0, kept int not null default 0,
   unique(topic, part)
 );
-create table record(
-  tp int, off int, ts int not null, key blob, headers blob not null, value blob, primary key(tp, off)
+create table place(
+  tp int, first int, next int not null, ts int not null, id int not null, primary key(tp, first)
 ) without rowid;
+create table block(id integer primary key, data blob not null);
 create table slot(name text primary key, value blob not null, rev int not null) without rowid;
 """
 _PRAGMAS = (
@@ -132,7 +135,8 @@ def create_schema(connection: apsw.Connection, path: str) -> None:
     if owner == APPLICATION_ID and version == SCHEMA_VERSION:
         return
     if owner == APPLICATION_ID:
-        raise StorageFailed(f"{path} has version {version} of the format", fix="Use a newer busline, or another file.")
+        fix = f"Use {'a newer' if version > SCHEMA_VERSION else 'the older'} busline, or another file."
+        raise StorageFailed(f"{path} has version {version} of the format, not {SCHEMA_VERSION}", fix=fix)
     if owner or connection.execute("select 1 from sqlite_schema").fetchone():
         raise StorageFailed(f"{path} is not a busline database", fix="Name another file in the URL.")
     connection.execute(_SCHEMA)

@@ -19,9 +19,9 @@ from busline.transport.log import FETCH_BYTES, FETCH_TOTAL, Change, run_bytes, u
 from busline.transport.log_transport import TTL, LogTransport
 from busline.transport.members import Versioned
 from busline.transport.sqlite.appending import load_topic, spec_of
+from busline.transport.sqlite.blocks import PLACED, records
 from busline.transport.sqlite.cleaning import offset_at_time, partition_bounds, purge
 from busline.transport.sqlite.database import connect, create_file, storage_errors
-from busline.transport.sqlite.headers import decode_headers
 from busline.transport.sqlite.wake import Wake
 from busline.transport.sqlite.writer import Writer
 
@@ -181,17 +181,21 @@ class SqliteLog:
 
     def _run(self, tp: int, offset: int, limit: int) -> list[StoredRecord]:
         cursor = self._reader.execute(
-            "select off, ts, key, value, headers from record where tp=? and off>=? order by off limit ?",
-            (tp, offset, limit),
+            f"select place.first, ts, data {PLACED} where tp=?1 and place.first >= coalesce("
+            "(select max(first) from place where tp=?1 and first<=?2), ?2) order by place.first",
+            (tp, offset),
         )
         run: list[StoredRecord] = []
         size = 0
-        for off, ts, key, value, headers in cursor:
-            run.append(StoredRecord(off, ts, key, value, decode_headers(headers) if headers else ()))
-            size += len(value or b"")
-            if size > FETCH_BYTES:
-                break
-        cursor.close()  # ends the read transaction, which a checkpoint would wait for
+        for first, ts, data in cursor:
+            for record in records(first, ts, data):
+                if record.offset < offset:
+                    continue
+                run.append(record)
+                size += len(record.value or b"")
+                if size > FETCH_BYTES or len(run) >= limit:
+                    cursor.close()  # ends the read transaction, which a checkpoint would wait for
+                    return run
         return run
 
     async def bounds(self, topic: str) -> dict[int, Bounds]:
