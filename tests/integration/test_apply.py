@@ -24,9 +24,9 @@ from busline.governance.apply import apply
 from busline.governance.plan import Goal, plan_changes
 from busline.governance.registry import Registry
 from busline.names import ContractName, Service, Team
+from busline.testing.engines import started
 from busline.transport.base import TopicSpec, Transport
 from busline.transport.kafka.engine import KafkaTransport
-from busline.transport.resolve import resolve
 from busline.transport.security import Security
 
 
@@ -57,21 +57,14 @@ def wanted(team: str, **changes: Any) -> Goal:
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[Transport]:
-    async for engine in started(f"sqlite:///{tmp_path}/bus.db"):
+    async with started(f"sqlite:///{tmp_path}/bus.db") as engine:
         yield engine
 
 
 @pytest.fixture
 async def broker(kafka: Any) -> AsyncIterator[Transport]:
-    async for engine in started(kafka.url):
+    async with started(kafka.url) as engine:
         yield engine
-
-
-async def started(url: str) -> AsyncIterator[Transport]:
-    engine = resolve(url)
-    await engine.start()
-    yield engine
-    await engine.aclose()
 
 
 async def check_converges(engine: Transport, team: str, registry: Registry | None = None) -> None:
@@ -164,7 +157,7 @@ async def test_an_apply_with_a_registry_takes_its_ids(broker: Transport, registr
 async def test_two_applies_at_once_leave_one_whole_state(kafka: Any, broker: Transport, unique: str) -> None:
     await apply(await plan_changes(wanted(unique), broker), broker)
     slow = await plan_changes(wanted(unique, description="slow"), broker)
-    async for other in started(kafka.url):
+    async with started(kafka.url) as other:
         fast = await plan_changes(wanted(unique, description="fast"), other)
         await apply(fast, other)
     with pytest.raises(ApplyError, match="another apply came between"):

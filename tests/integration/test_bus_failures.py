@@ -2,8 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,9 @@ from busline.contract.infer import infer
 from busline.contract.model import Publication, ServiceSpec, Subscription, TeamSpec
 from busline.errors import BuslineError, ContractUnknown, NotAuthorized, UnknownTopic
 from busline.names import CONTRACT_LOG, Service, Team
-from busline.transport.base import Admin, TopicSpec, Transport
+from busline.testing.engines import started
+from busline.transport.base import Admin, TopicSpec
 from busline.transport.kafka import consuming
-from busline.transport.resolve import resolve
 
 WITHIN = 60.0
 PROGRAM = """
@@ -41,16 +39,6 @@ try:
 finally:
     print("closed", bus.health().reason, flush=True)
 """
-
-
-@asynccontextmanager
-async def started(url: str) -> AsyncIterator[Transport]:
-    engine = resolve(url)
-    await engine.start()
-    try:
-        yield engine
-    finally:
-        await engine.aclose()
 
 
 @dataclass(frozen=True)

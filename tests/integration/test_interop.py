@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -37,8 +37,8 @@ from busline.governance.plan import Goal, plan_changes
 from busline.governance.registry import Registry
 from busline.names import ContractName, Service
 from busline.record import TopicPartition
-from busline.transport.base import Received, Seekable, Transport
-from busline.transport.resolve import resolve
+from busline.testing.engines import started
+from busline.transport.base import Received, Seekable
 
 WITHIN = 60.0
 
@@ -147,16 +147,6 @@ class Place:
     async def letters(self) -> list[Letter]:
         topic = Service(f"{self.team}/invoicing").dead_letters
         return [parse_letter(topic, 0, record) for record in (await stored(self.url, topic)).get(0, [])]
-
-
-@asynccontextmanager
-async def started(url: str) -> AsyncIterator[Transport]:
-    engine = resolve(url)
-    await engine.start()
-    try:
-        yield engine
-    finally:
-        await engine.aclose()
 
 
 async def stored(url: str, topic: str) -> dict[int, list[Any]]:
