@@ -1,9 +1,8 @@
 """sqlite:// against raw sqlite3 (the standard library's) that inserts the same batches, both durable: WAL and FULL.
 
-What raw does is the least that a durable log can: a transaction a batch, the same keys and values, one append-only table
-by row number, SQLite's own checkpoints, and its busy handler between processes. It has less to do than busline: no
-partitions and no index by them, no offsets given back, nobody to wake, no fairness, no other thread. So it is a bound,
-and no rival.
+What raw does is the least that a durable log can: a transaction a batch, the same keys and values, one append-only
+table by row number, SQLite's own checkpoints, its busy handler between processes. It has less to do than busline: no
+partitions and no index by them, no offsets given back, nobody to wake, no fairness, no other thread. So it is a bound.
 """
 
 import asyncio

@@ -42,6 +42,26 @@ def test_headers_come_back_as_they_went(headers: list[tuple[str, bytes]]) -> Non
     assert decode_headers(encode_headers(tuple(headers))) == tuple(headers)
 
 
+async def test_a_member_without_a_partition_says_once_for_whom_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_consumer, "WAITING", 0.01)
+    said = asyncio.Event()
+    lines: list[str] = []
+
+    def info(text: str, *values: object) -> None:
+        lines.append(text % values)
+        said.set()
+
+    monkeypatch.setattr(log_consumer.logger, "info", info)
+    async with opened() as transport:
+        holder = await transport.consume([TOPIC], "g/g")
+        await transport.consume([TOPIC], "g/g")
+        async with asyncio.timeout(10):
+            await said.wait()
+        [line] = lines
+        assert holder._member._name in line
+        assert "group g/g: waiting for partitions held by" in line and "1 s after its last beat" in line
+
+
 async def test_who_does_not_give_back_in_time_loses_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_consumer, "GRACE", 0.05)
     async with opened(partitions=2) as transport:

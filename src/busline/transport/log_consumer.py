@@ -14,6 +14,8 @@ from busline.transport.members import Assigned, Event, Member, Membership
 
 logger = logging.getLogger("busline.transport")
 
+WAITING = 3.0
+"""Seconds without any partition after which a new member says, once, for whom it waits."""
 GRACE = 30.0
 """Seconds a holder has for giving back; after that the consumer gives back for it, at what is committed."""
 
@@ -122,6 +124,7 @@ class GroupConsumer(LogConsumer):
         self._look = asyncio.Event()
         self._trouble: BaseException | None = None
         self._expiring: dict[Lease, asyncio.TimerHandle] = {}
+        self._telling: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
 
     async def join(self, parts: Sequence[TopicPartition]) -> None:
@@ -142,6 +145,15 @@ class GroupConsumer(LogConsumer):
             raise
         self._log.nudge()
         self._beating = asyncio.create_task(self._beat(), name=f"busline beat {self._group}")
+        self._telling = asyncio.get_running_loop().call_later(WAITING, self._tell_waiting)
+
+    def _tell_waiting(self) -> None:
+        if not self._member.leases:
+            owners = sorted({owner for owner in self._member.owners.values() if owner is not None})
+            logger.info(
+                "group %s: waiting for partitions held by %s; those of a member that died are free %g s after its last"
+                " beat", self._group, ", ".join(owners) or "nobody", self._ttl
+            )  # fmt: skip
 
     async def _first(self, tp: TopicPartition) -> int:
         if isinstance(self._start, int):
@@ -269,8 +281,9 @@ class GroupConsumer(LogConsumer):
 
     async def _close(self) -> None:
         await super()._close()
-        for timer in self._expiring.values():
-            timer.cancel()
+        for timer in (*self._expiring.values(), self._telling):
+            if timer:
+                timer.cancel()
         self._look.set()
         tasks = [task for task in (self._beating, *self._background) if task]
         await asyncio.gather(*tasks, return_exceptions=True)

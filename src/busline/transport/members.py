@@ -188,6 +188,7 @@ class Member:
         self._revision = self._beat = 0
         self._seen: dict[str, tuple[int, float]] = {}
         self._held: dict[TopicPartition, _Held] = {}
+        self.owners: dict[TopicPartition, str | None] = {}
         self._whole = float("-inf")
 
     @property
@@ -213,6 +214,7 @@ class Member:
         alive = self._living(view)
         slots = {part: self._slot(view, part) for part in self._parts}
         owners = {part: slot.owner for part, (slot, _) in slots.items()}
+        self.owners = owners
         want = assignment(alive, self._parts, owners)
         for part, (slot, revision) in slots.items():
             await self._settle(part, slot, revision, wanted=want.get(part) == self._name, alive=alive)

@@ -31,6 +31,8 @@ POLL = 0.2
 GRACE = 20.0
 """Seconds that a member has to finish what is in flight when its partitions are wanted elsewhere."""
 CLOSING = 5.0
+WAITING = 3.0
+"""Seconds without any partition after which a new member says, once, for whom it waits."""
 COMMITTING = 1.0
 """Seconds without an answer to a commit after which it is asked whether its topics are still there."""
 SILENCE = 10.0
@@ -178,11 +180,19 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
         self._topics: Sequence[str] = ()
         self._epoch = 0
         self._released = asyncio.Event()
+        self._telling: asyncio.TimerHandle | None = None
 
     def join(self, topics: Sequence[str]) -> None:
         self._topics = topics
         self._client.subscribe(topics, listener=self)
         self._task = asyncio.create_task(self._fetch())
+        self._telling = asyncio.get_running_loop().call_later(WAITING, self._tell_waiting)
+
+    def _tell_waiting(self) -> None:
+        if not self._held:
+            group, timeout = self._client._group_id, self._client._session_timeout_ms / 1000
+            log.info("group %s: waiting for partitions held by other members; those of a member that died are free %g s"
+                     " after its last beat", group, timeout)  # fmt: skip
 
     async def commit(self, positions: Mapping[Lease, int]) -> None:
         if isinstance(self._error, TransportClosed):
@@ -269,6 +279,8 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
 
     async def _close(self) -> None:
         self._released.set()
+        if self._telling:
+            self._telling.cancel()
         await super()._close()
 
 
