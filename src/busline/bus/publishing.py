@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -77,9 +78,10 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._records: list[Record] = []
         self._waiting: list[_Waiting] = []
-        self._tasks: set[asyncio.Future[None]] = set()
-        self._lone: asyncio.Timeout | None = None
-        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lone: asyncio.Task[Any] | None = None
+        self._alone: asyncio.Event | None = None
+        self._cut = self._closed = False
 
     def send(self, records: Sequence[Record]) -> asyncio.Future[list[Outcome]]:
         """One outcome a record, in order. Cancelling the future takes nothing back. Raises TransportClosed."""
@@ -122,38 +124,45 @@ class Outbox:
 
     async def publish(self, records: Sequence[Record]) -> Sequence[Outcome]:
         """As `send`, waited for. Where nothing is under way the engine is asked at once: a turn and a task less."""
-        if self._tasks or self._closed:
+        if self._tasks or self._closed or self._lone is not None:
             return await self.send(records)
-        under_way = self._loop.create_future()
-        self._tasks.add(under_way)
+        task = self._lone = asyncio.current_task()
+        before = task.cancelling() if task is not None else 0
         try:
-            async with asyncio.timeout(None) as self._lone:
-                return await self._outcomes(records)
-        except TimeoutError:
-            return [PublishUnknown("the bus is closed") for _ in records]
+            return await self._outcomes(records)
+        except asyncio.CancelledError:
+            if self._cut and task is not None and task.uncancel() <= before:
+                return [PublishUnknown("the bus is closed") for _ in records]
+            raise
         finally:
             self._lone = None
-            self._tasks.discard(under_way)
-            if not under_way.done():
-                under_way.set_result(None)
+            if self._alone is not None:
+                self._alone.set()
 
     async def drain(self) -> None:
         """Until everything that was sent has an outcome."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._settled(None)
 
     async def aclose(self, deadline: float) -> None:
         """Take no more; what has no outcome after `deadline` seconds is PublishUnknown. Idempotent."""
         self._closed = True
-        if not self._tasks:
-            return
-        if self._lone is not None:
-            self._lone.reschedule(self._loop.time() + max(0.0, deadline))
-        _, late = await asyncio.wait(self._tasks, timeout=max(0.0, deadline))
-        for task in late:
+        await self._settled(max(0.0, deadline))
+        for task in self._tasks:
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        if self._lone is not None:
+            self._cut = True
+            self._lone.cancel()
+        await self._settled(None)
+
+    async def _settled(self, timeout: float | None) -> None:
+        """Until nothing is under way, or `timeout` seconds are over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+                while self._lone is not None:
+                    self._alone = asyncio.Event()
+                    await self._alone.wait()
 
 
 def _refused(record: Record, error: BuslineError) -> NotPublished | PublishUnknown:

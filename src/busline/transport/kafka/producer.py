@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.admin import DescribeConfigsRequest
@@ -38,14 +38,23 @@ class Topic:
         self.until = asyncio.get_running_loop().time() + FRESH
 
 
-class _Answer(asyncio.Future[Any]):
-    """A message's future that settles its batch when it is set: a callback would come a turn of the loop later."""
+Told: TypeAlias = "Callable[[Producer, Batch, asyncio.Future[Any]], None]"
 
-    batch: Batch
+
+class _Answer(asyncio.Future[Any]):
+    """The future of a batch that aiokafka sends. A success is told while it is set: a callback comes a turn later."""
+
+    def __init__(self, producer: Producer, batch: Batch, told: Told) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self.producer, self.batch, self.told = producer, batch, told
 
     def set_result(self, result: Any) -> None:
         super().set_result(result)
-        self.batch.settle(result.offset)
+        self.told(self.producer, self.batch, self)
+
+    def set_exception(self, exception: Any) -> None:
+        super().set_exception(exception)
+        self.get_loop().call_soon(self.told, self.producer, self.batch, self)
 
 
 class Producer:
@@ -78,12 +87,10 @@ class Producer:
     def failed(self) -> bool:
         return self._batches._exception is not None
 
-    def send(self, batch: Batch) -> asyncio.Future[Any]:
-        """Queue a batch that may still grow until it is popped. A success settles it at once; the future tells all."""
+    def send(self, batch: Batch, told: Told) -> None:
+        """Queue a batch that may still grow until it is popped. `told` is called with its answer, aiokafka's future."""
         message = self._batches._append_batch(batch, batch.partition)
-        message.future = answer = _Answer(loop=asyncio.get_running_loop())
-        answer.batch = batch
-        return answer
+        message.future = _Answer(self, batch, told)
 
     def _queued(self) -> Iterator[tuple[TopicPartition, Any]]:
         for partition, queue in list(self._batches._batches.items()):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Coroutine, Mapping, Sequence
-from functools import partial
 from typing import Any, TypeAlias
 
 import aiokafka.errors as kafka
@@ -154,8 +153,7 @@ class Publisher:
         if self._producer is None:
             self._parked[batch.partition].append(batch)
         else:
-            producer = self._producer
-            producer.send(batch).add_done_callback(partial(self._answered, producer, batch))
+            self._producer.send(batch, self._answered)
 
     def _watch(self, batch: Batch) -> None:
         """Its deadline runs from now on, once. One timer for all: they come due in the order in which they began."""
