@@ -64,12 +64,11 @@ def recipes(workspace: Workspace, base: Workspace | None, today: dt.date) -> lis
         if case.hurts:
             hurting[case.contract.name, case.version.number].append(case)
     found = [recipe_of(workspace, group, today) for group in hurting.values()]
-    found += [
-        recipe
-        for contract in workspace.contracts.values()
-        for version in new_versions(contract, base)
-        if (contract.name, version.number) not in hurting and (recipe := _filling(workspace, contract, version))
-    ]
+    for name, publishers in _publishers(workspace).items():
+        contract = workspace.contracts.get(name)
+        for version in new_versions(contract, base) if contract else ():
+            if contract and (name, version.number) not in hurting:
+                found += _filling(contract, version, publishers)
     return sorted(found, key=lambda recipe: (recipe.contract, recipe.version))
 
 
@@ -188,17 +187,24 @@ def _drop(change: Change) -> str:
     return f"add the symbols to {change.path}" if change.case is Case.SYMBOLS else f"drop {change.path}"
 
 
-def _filling(workspace: Workspace, contract: Contract, version: Version) -> Recipe | None:
+def _publishers(workspace: Workspace) -> dict[ContractName, dict[Service, int]]:
+    """The version that each service writes, by contract: one pass for all."""
+    found: defaultdict[ContractName, dict[Service, int]] = defaultdict(dict)
+    for service in workspace.services.values():
+        for said in service.publishes:
+            found[said.contract][service.name] = said.version
+    return found
+
+
+def _filling(contract: Contract, version: Version, publishers: Mapping[Service, int]) -> Iterator[Recipe]:
     """A required field that a publisher's version lacks: with a default first, without one only when all fill it."""
-    behind: Mapping[Service, list[str]] = {
-        service.name: without
-        for service in workspace.services.values()
-        if (p := service.publication(contract.name))
-        and p.version < version.number
-        and (without := lacking(contract, version, p.version))
+    behind = {
+        service: without
+        for service, written in publishers.items()
+        if written < version.number and (without := lacking(contract, version, written))
     }
     if not behind:
-        return None
+        return
     names = _joined(sorted({name for without in behind.values() for name in without}))
     owner = str(contract.owner)
     detail = f"version {version.number}: give {names} a default: older events can be read, publishers move later"
@@ -207,7 +213,7 @@ def _filling(workspace: Workspace, contract: Contract, version: Version) -> Reci
         own = _joined(sorted(service for service in behind if service.team == team))
         what = (f"fill {names} in {own}", "run `busline declare`")
         merges.append(Merge(f"{team} fills {names}", team, what, f"busline apply, and deploy {own}"))
-    return Recipe(contract=contract.name, version=version.number, changes=(), merges=tuple(merges))
+    yield Recipe(contract=contract.name, version=version.number, changes=(), merges=tuple(merges))
 
 
 def _joined(parts: Iterable[str]) -> str:
