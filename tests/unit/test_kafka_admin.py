@@ -39,7 +39,7 @@ def failing(
 async def test_the_first_group_of_a_new_broker_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = kafka.errors
     made, left = failing(monkeypatch, errors.CoordinatorNotAvailableError, errors.CoordinatorLoadInProgressError)
-    assert await made.run(lambda _: "done") == "done"
+    assert await made._run(lambda _: "done") == "done"
     assert left == []
 
 
@@ -47,13 +47,13 @@ async def test_a_coordinator_that_never_comes_is_unreachable(monkeypatch: pytest
     monkeypatch.setattr(admin, "COORDINATOR_WITHIN", -1.0)
     made, _ = failing(monkeypatch, kafka.errors.CoordinatorNotAvailableError)
     with pytest.raises(Unreachable):
-        await made.run(lambda _: "done")
+        await made._run(lambda _: "done")
 
 
 async def test_another_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made, left = failing(monkeypatch, kafka.errors.GroupAuthorizationFailedError, kafka.errors.NotCoordinatorError)
     with pytest.raises(BuslineError, match="refuses"):
-        await made.run(lambda _: "done")
+        await made._run(lambda _: "done")
     assert len(left) == 1
 
 

@@ -53,12 +53,12 @@ class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python is no
 
 
 class KafkaAdmin:
-    """Topics and groups of one cluster."""
+    """Topics and groups of one cluster: the powers Admin and Groups of the transport that is made of it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def run(self, work: Callable[[Any], T]) -> T:
+    async def _run(self, work: Callable[[Any], T]) -> T:
         """`work(client)` in a thread. Raises errors of busline's tree only."""
         if (failure := await self._connection.probe()) is not None:
             raise failure  # kafka-python would try for long, and not say why
@@ -111,7 +111,7 @@ class KafkaAdmin:
                 specs |= {topic["name"]: _spec(topic, configs.get(topic["name"], {})) for topic in some}
             return specs
 
-        return await self.run(work)
+        return await self._run(work)
 
     async def create_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create what is missing. Raises the first refusal, after all have been tried."""
@@ -126,7 +126,7 @@ class KafkaAdmin:
                 client.wait_for_topics(made)
             return answers
 
-        for one in await self.run(work):
+        for one in await self._run(work):
             if one["error_code"] not in (0, ALREADY_THERE):
                 raise from_code(one["error_code"], one.get("error_message"), where=one["name"])
 
@@ -141,7 +141,7 @@ class KafkaAdmin:
                 answers |= client.alter_configs(wanted, raise_on_unknown=False, incremental=True)["topic"]
             return answers
 
-        answers = await self.run(work)
+        answers = await self._run(work)
         for spec in specs:
             if failure := _refusal(answers.get(spec.name, "no answer"), spec.name):
                 raise failure
@@ -149,17 +149,17 @@ class KafkaAdmin:
     async def purge(self, topic: str, before: Mapping[int, int]) -> None:
         """DeleteRecords; raises when a partition refuses."""
         wanted = {KafkaPartition(topic, partition): offset for partition, offset in before.items()}
-        answers = await self.run(lambda client: client.delete_records(wanted))
+        answers = await self._run(lambda client: client.delete_records(wanted))
         for partition, answer in answers.items():
             if answer["error_code"]:
                 raise from_code(answer["error_code"], where=f"{topic}[{partition.partition}]")
 
     async def groups(self) -> list[str]:
-        found = await self.run(lambda client: client.list_groups())
+        found = await self._run(lambda client: client.list_groups())
         return sorted(str(group["group_id"]) for group in found)
 
     async def committed(self, group: str) -> dict[tuple[str, int], Committed]:
-        found = await self.run(lambda client: client.list_group_offsets(group))
+        found = await self._run(lambda client: client.list_group_offsets(group))
         return {
             (partition.topic, partition.partition): Committed(at.offset, at.metadata or "")
             for partition, at in found[group].items()
@@ -177,7 +177,7 @@ class KafkaAdmin:
                     raise kind()
             return answers
 
-        answers = await self.run(work)
+        answers = await self._run(work)
         refused = {TopicPartition(at.topic, at.partition): kind.errno for at, kind in answers.items() if kind.errno}
         for at, code in refused.items():
             if code != UNKNOWN_MEMBER:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import aiokafka.errors as kafka
@@ -101,13 +101,16 @@ class KafkaConsumer:
         self._probed = now
         failure = await self._connection.probe()
         if failure is None:
-            for topic in {partition.topic for partition in self._held}:
-                await partitions_of(self._client._client, topic)
+            await self._check_there({partition.topic for partition in self._held})
             self._heard = self._probed
         elif not isinstance(failure, Unreachable) or now - self._heard > PATIENCE:
             raise failure
         else:
             log.warning("no answer for %.0f s: %s", now - self._heard, failure)
+
+    async def _check_there(self, topics: Set[str]) -> None:
+        for topic in topics:
+            await partitions_of(self._client._client, topic)
 
     def _explained(self, error: BaseException) -> BuslineError:
         if isinstance(error, kafka.OffsetOutOfRangeError):
@@ -122,26 +125,27 @@ class KafkaConsumer:
             self._closing = self._closing or asyncio.create_task(self._close())
 
     async def receive(self) -> Sequence[Item]:
-        while True:
-            if self._revoked:
-                revoked, self._revoked = self._revoked, []
-                return revoked
+        while not self._revoked:
             if self._buffer:
                 taken, self._buffer = self._buffer, []
                 self._ready.clear()
                 self._room.set()
                 return taken
-            if self._error is not None:
-                raise self._error
-            self._ready.clear()
-            await self._ready.wait()
+            await self._wait()
+        return self._take_revoked()
 
     async def revoked(self) -> Sequence[Revoked]:
         while not self._revoked:
-            if self._error is not None:
-                raise self._error
-            self._ready.clear()
-            await self._ready.wait()
+            await self._wait()
+        return self._take_revoked()
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._ready.clear()
+        await self._ready.wait()
+
+    def _take_revoked(self) -> Sequence[Revoked]:
         revoked, self._revoked = self._revoked, []
         return revoked
 
@@ -158,8 +162,7 @@ class KafkaConsumer:
         self._buffer.clear()
         self._revoked.clear()
         self._ready.set()
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close())
+        self._closing = self._closing or asyncio.create_task(self._close())
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
@@ -221,8 +224,7 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
         commit = asyncio.ensure_future(self._client.commit(offsets))
         try:
             while not (await asyncio.wait({commit}, timeout=COMMITTING))[0]:
-                for topic in {partition.topic for partition in positions}:
-                    await partitions_of(self._client._client, topic)
+                await self._check_there({partition.topic for partition in positions})
             commit.result()
         finally:
             commit.cancel()
@@ -254,8 +256,8 @@ class GroupConsumer(KafkaConsumer, ConsumerRebalanceListener):  # type: ignore[m
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
-            for topic in {*self._topics} - {one.topic for one in assigned}:
-                await partitions_of(self._client._client, topic)  # aiokafka assigns nothing of a deleted one, silently
+            # aiokafka assigns nothing of a deleted topic, silently
+            await self._check_there({*self._topics} - {one.topic for one in assigned})
             positions = await self._positions(assigned)
             await self._write(positions)
         except kafka.CommitFailedError:

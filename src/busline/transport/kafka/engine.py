@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from busline.errors import RetentionGap, TransportClosed
 from busline.record import Position, Positions, Record
-from busline.transport.base import Bounds, Committed, Features, Outcome, Start, TopicSpec
+from busline.transport.base import Bounds, Features, Outcome, Start
 from busline.transport.kafka.admin import KafkaAdmin
 from busline.transport.kafka.connection import Connection, partitions_of
 from busline.transport.kafka.consuming import GRACE, GroupConsumer, KafkaConsumer, assignor, end, starts
@@ -25,7 +25,7 @@ PUBLISH_DEADLINE = 30.0
 FETCH_BYTES = 4 * 1024 * 1024
 
 
-class KafkaTransport:
+class KafkaTransport(KafkaAdmin):
     """Implements Transport, Seekable, Groups, Admin and Transactional over Kafka 2.5 and newer.
 
     servers: `host:port` each. security: by default what the environment says. publish_deadline: seconds after which a
@@ -35,8 +35,7 @@ class KafkaTransport:
     def __init__(
         self, servers: Sequence[str], *, security: Security | None = None, publish_deadline: float = PUBLISH_DEADLINE
     ) -> None:
-        self._connection = Connection(servers, Security.from_environment() if security is None else security)
-        self._admin = KafkaAdmin(self._connection)
+        super().__init__(Connection(servers, Security.from_environment() if security is None else security))
         self._publisher = Publisher(self._connection, publish_deadline)
         self._consumers: set[KafkaConsumer] = set()
         self._asking: Any = None
@@ -160,27 +159,6 @@ class KafkaTransport:
             return await answer
         except FOREIGN as error:
             raise translate(error, where=where) from error
-
-    async def groups(self) -> list[str]:
-        return await self._admin.groups()
-
-    async def committed(self, group: str) -> dict[tuple[str, int], Committed]:
-        return await self._admin.committed(group)
-
-    async def mark(self, group: str, positions: Positions, note: str) -> None:
-        await self._admin.mark(group, positions, note)
-
-    async def topics(self) -> dict[str, TopicSpec]:
-        return await self._admin.topics()
-
-    async def create_topics(self, specs: Sequence[TopicSpec]) -> None:
-        await self._admin.create_topics(specs)
-
-    async def alter_topics(self, specs: Sequence[TopicSpec]) -> None:
-        await self._admin.alter_topics(specs)
-
-    async def purge(self, topic: str, before: Mapping[int, int]) -> None:
-        await self._admin.purge(topic, before)
 
     async def aclose(self) -> None:
         self._closed = True
