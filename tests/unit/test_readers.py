@@ -252,6 +252,17 @@ def test_an_older_version_is_never_blinding_since_the_field_was_not_there_yet() 
     assert verdict(reader, contract, contract.versions[0]).answer is Answer.FINE
 
 
+def test_types_of_one_simple_name_in_two_namespaces_are_judged_too() -> None:
+    one, other = ({"type": "record", "name": f"{space}.Place", "fields": [field("x", "int")]} for space in "ab")
+    first = record(field("here", one), field("there", other), field("note", "string"), field("id", "string"))
+    second = record(field("here", one), field("there", other), field("id", "long"))
+    only = (service("billing/invoicing", "here there note? id"),)
+    new, base = workspace(first, second, services=only), workspace(first, services=only)
+    [finding] = found(new, base)
+    assert (finding.rule, finding.key) == ("reader-fails", "id")
+    assert "`note` is gone, and its default stands in" in finding.what
+
+
 def test_people_are_told_and_never_block() -> None:
     grants = (Grant(to="growth/people"), Grant(to="shop"), Grant(to="everyone"))
     new, base = (

@@ -15,6 +15,8 @@ from busline.contract.evolution.narrowing import is_same, narrowed
 from busline.contract.evolution.standing import standing
 from busline.contract.model import Contract, FieldUse, ServiceSpec, Source, Version
 from busline.contract.nodes import Record
+from busline.contract.schema import Schema
+from busline.errors import SchemaInvalid
 from busline.names import PEOPLE, ContractName, Group, Service
 
 READ_GROUP = "~read"
@@ -170,7 +172,7 @@ def verdict(reader: Reader, contract: Contract, writer: Version) -> Verdict:
     schema = narrowed(version.schema, reader.fields)
     later = writer.number > version.number
     found = standing(schema.root, writer.schema.root)
-    breaks = find_breaks(schema, writer.schema)
+    breaks = _breaks(schema, writer.schema)
     known = {one.field for one in breaks}
     breaks += [_other(s.path, s.why) for s in found if s.why and s.path not in known]
     blind = tuple(s.path for s in found if not s.why) if later else ()
@@ -192,6 +194,14 @@ def _reads_the_same(version: Version, writer: Version, fields: Sequence[FieldUse
         for field in ours.fields
         if not wanted or field.name in wanted
     )
+
+
+def _breaks(reader: Schema, writer: Schema) -> list[Break]:
+    try:
+        return find_breaks(reader, writer)
+    except SchemaInvalid as error:  # what Java takes for no schema, its readers cannot read
+        why = f"the schemas cannot be compared as Java does: {error.why or error.what}"
+        return [Break(BreakKind.TYPE_MISMATCH, "", why, "Give each type a name of its own.")]
 
 
 def _other(field: str, why: str) -> Break:
