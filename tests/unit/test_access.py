@@ -5,7 +5,7 @@ import datetime as dt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busline.contract.access import Decision, decide
+from busline.contract.access import Decision, decide, shows_pii
 from busline.contract.model import (
     EVERYONE,
     Action,
@@ -159,3 +159,17 @@ def test_the_decision_is_that_of_a_table(
     decision = decide(service=service, action=action, contract=stream, declared=spec, team=OWNER)
     assert decision.allowed == (expected and not retired)
     assert decision.why and (decision.allowed or decision.ask)
+
+
+def test_what_says_something_about_a_person_is_shown_to_the_owner_and_by_a_grant_that_says_so() -> None:
+    grants = (Grant(to="billing"), Grant(to="marketing/people", read_only=True, pii=True), Grant(to="marketing"))
+    granted = Contract(name=NAME, grants=grants)
+    seeing = ["orders/checkout", "orders/people", "marketing/people"]
+    blind = ["billing/people", "marketing/mailer", "hr/people"]
+    assert [who for who in [*seeing, *blind] if shows_pii(Service(who), granted)] == seeing
+    assert shows_pii(Service("hr/people"), Contract(name=NAME, grants=(Grant(to=EVERYONE, pii=True),)))
+    answers = [
+        decide(service=Service(f"{team}/people"), action=Action.READ, contract=granted, declared=None)
+        for team in ("marketing", "billing", "hr")
+    ]
+    assert [(answer.allowed, answer.pii) for answer in answers] == [(True, True), (True, False), (False, False)]

@@ -62,7 +62,9 @@ CONTRACT = st.builds(
     key=st.lists(WORDS, max_size=2).map(tuple),
     compatibility=st.none() | st.sampled_from(["full", "none"]),
     versions=versions(),
-    grants=st.lists(st.builds(Grant, to=TEXT, read_only=st.booleans(), source=SOURCES), max_size=3).map(tuple),
+    grants=st.lists(
+        st.builds(Grant, to=TEXT, read_only=st.booleans(), pii=st.booleans(), source=SOURCES), max_size=3
+    ).map(tuple),
     storage=st.builds(
         Storage, partitions=COUNTS, retention=st.none() | COUNTS, max_record=COUNTS, replicas=st.none() | COUNTS
     ),

@@ -80,7 +80,7 @@ def test_an_unknown_key_is_named_with_what_was_meant(folder: Path, edit: Callabl
         (ORDER, "key: user_id", "key: lines", "'lines' cannot be a key in version 1"),
         (ORDER, "key: user_id", "key: [order_id, coupon]", "'coupon' cannot be a key in version 2"),
         (ORDER, "key: user_id", "key: [order_id, order_id]", "a field stands twice in the key"),
-        (ORDER, "user_id: {pii: true}", "usr_id: {pii: true}", "no such field. Did you mean 'user_id'?"),
+        (ORDER, "user_id: {pii: true}", "usr_id: {pii: true}", "no version has such a field. Did you mean 'user_id'?"),
         (ORDER, "billing/invoicing,", "billing/invocing,", "there is no service 'billing/invocing'. Did you mean"),
         (ORDER, "analytics,", "analitics,", "there is no team 'analitics'. Did you mean 'analytics'?"),
         (ORDER, "analytics,", "analytics, analytics,", "'analytics' stands more than once"),

@@ -21,7 +21,8 @@ class Decision:
 
     rule: owner-declares, owner-reads, grant-service, grant-team or grant-everyone allow; unknown, retired, sunset,
     people-read, not-owner, outside-audience, no-grant and not-declared deny. source: the line that decided. ask: whom.
-    change: the one line that would allow it, with the file it goes to.
+    change: the one line that would allow it, with the file it goes to. pii: fields
+    marked `pii` are shown as they are, not masked.
     """
 
     allowed: bool
@@ -30,6 +31,7 @@ class Decision:
     source: Source | None = None
     ask: str = ""
     change: str = ""
+    pii: bool = False
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -60,6 +62,15 @@ def decide(
     if today is not None and action is not Action.READ and question.is_over(today):
         return question.over()
     return question.publish() if action is Action.PUBLISH else question.consume()
+
+
+def shows_pii(service: Service, contract: Contract) -> bool:
+    """Whether this reader is shown what is marked `pii` as it is: the owner's team, and whom a grant gives it.
+
+    A mask is for eyes and for files that are passed on; it keeps no bytes from a program that may subscribe.
+    """
+    covering = {str(service), str(service.team), EVERYONE}
+    return service.team == contract.owner or any(grant.pii and grant.to in covering for grant in contract.grants)
 
 
 def _unknown(service: Service, action: Action, name: ContractName) -> Decision:
@@ -183,7 +194,8 @@ class _Question:
         return self.contract.source.file if self.contract.source else f"{name.team}/{name.stream}/contract.yaml"
 
     def _allow(self, rule: str, source: Source | None, why: str) -> Decision:
-        return Decision(allowed=True, rule=rule, source=source, why=f"{self._what()}: {why}")
+        pii = shows_pii(self.service, self.contract)
+        return Decision(allowed=True, rule=rule, source=source, why=f"{self._what()}: {why}", pii=pii)
 
     def _deny(self, rule: str, why: str, source: Source | None, ask: str, change: str) -> Decision:
         return Decision(allowed=False, rule=rule, source=source, why=f"{self._what()}: {why}", ask=ask, change=change)

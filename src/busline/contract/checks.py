@@ -191,9 +191,11 @@ def _fields(folder: Folder, contract: Contract) -> None:
     if contract.current is None:
         return
     known = _names(contract)
-    for name in sorted({*contract.pii, *contract.deprecated}):
-        if name not in known:
-            _say(folder, contract, f"fields.{name}", "the current version has no such field", suggestion(name, known))
+    ever = {f.name for v in contract.versions if isinstance(v.schema.root, Record) for f in v.schema.root.fields}
+    for name in sorted(contract.pii - ever):
+        _say(folder, contract, f"fields.{name}", "no version has such a field", suggestion(name, known))
+    for name in sorted(contract.deprecated.keys() - (contract.pii - ever) - {*known}):
+        _say(folder, contract, f"fields.{name}", "the current version has no such field", suggestion(name, known))
     for name, said in contract.deprecated.items():
         if (use := said.use) and use not in known:
             key = f"fields.{name}.deprecated.use"

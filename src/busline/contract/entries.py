@@ -194,7 +194,7 @@ def _contract_entry(c: Contract, commit: str | None) -> ContractEntry:
         audience=c.audience,
         key=c.key,
         compatibility=c.compatibility,
-        grants=tuple(GrantEntry(to=g.to, read_only=g.read_only, source=PlaceEntry.of(g.source)) for g in c.grants),
+        grants=tuple(_grant_entry(g) for g in c.grants),
         storage=StorageEntry.model_validate(c.storage, from_attributes=True),
         tags=c.tags,
         pii=tuple(sorted(c.pii)),
@@ -209,6 +209,10 @@ def _contract_entry(c: Contract, commit: str | None) -> ContractEntry:
     )
 
 
+def _grant_entry(g: Grant) -> GrantEntry:
+    return GrantEntry(to=g.to, read_only=g.read_only, pii=g.pii, source=PlaceEntry.of(g.source))
+
+
 def _contract(name: ContractName, e: ContractEntry, versions: tuple[Version, ...]) -> Contract:
     return Contract(
         name=name,
@@ -218,7 +222,7 @@ def _contract(name: ContractName, e: ContractEntry, versions: tuple[Version, ...
         key=e.key,
         compatibility=e.compatibility,
         versions=versions,
-        grants=tuple(Grant(to=g.to, read_only=g.read_only, source=_source(g.source)) for g in e.grants),
+        grants=tuple(Grant(to=g.to, read_only=g.read_only, pii=g.pii, source=_source(g.source)) for g in e.grants),
         storage=Storage(**dict(e.storage)),
         tags=e.tags,
         pii=frozenset(e.pii),

@@ -39,6 +39,7 @@ class HeadEntry(Entry):
 class GrantEntry(Entry):
     to: str
     read_only: bool = False
+    pii: bool = False
     source: PlaceEntry | None = None
 
 

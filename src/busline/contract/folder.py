@@ -351,7 +351,7 @@ def _off(rules: RuleFiles, document: Document) -> tuple[RuleOff, ...]:
 
 
 def _grants(file: ContractFile, document: Document) -> Iterator[Grant]:
-    for action, names in (("subscribe", file.access.subscribe), ("read", file.access.read)):
-        for index, to in enumerate(names):
-            line = document.line(("access", action, index))
-            yield Grant(to=to, read_only=action == "read", source=Source(file=document.file, line=line))
+    for action, given in (("subscribe", file.access.subscribe), ("read", file.access.read)):
+        for index, one in enumerate(given):
+            source = Source(file=document.file, line=document.line(("access", action, index)))
+            yield Grant(to=one.to, read_only=action == "read", pii=one.pii, source=source)

@@ -86,11 +86,13 @@ class Storage:
 class Grant:
     """One line under `access`: a service, a team (any of its services), or EVERYONE in the audience.
 
-    read_only: from `access.read`; allows reading without a group, and no subscription.
+    read_only: from `access.read`; allows reading without a group, and no subscription. pii: fields that say something
+    about a person are read as they are, not masked.
     """
 
     to: str
     read_only: bool = False
+    pii: bool = False
     source: Source | None = None
 
 
