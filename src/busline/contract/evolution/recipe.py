@@ -116,7 +116,9 @@ class _Kitchen:
             number += 1
         yield from self._moves()
         until = f"when `busline can-i-deploy --contract {self.contract.name} --env ENV` says yes"
-        yield Merge(f"{drops} ({self.owner})", self.owner, (f"version {number}: {drops}, {until}",), then)
+        marks = [c.path for c in self.changes if c.case is not Case.SYMBOLS and "." not in c.path]
+        more = (f"take {_joined(marks)} out of `fields`",) if marks else ()
+        yield Merge(f"{drops} ({self.owner})", self.owner, (f"version {number}: {drops}, {until}", *more), then)
 
     def _moves(self) -> Iterator[Merge]:
         """One a team: consent, and the code, are theirs."""
