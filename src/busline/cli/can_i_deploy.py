@@ -17,6 +17,7 @@ from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output
 from busline.cli.target import LOCAL, Target, find_in, load_workspace, started
 from busline.contract.duration import milliseconds
+from busline.contract.evolution.hurt import who
 from busline.contract.evolution.readers import Origin
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, Unreachable
@@ -109,6 +110,9 @@ async def _answer(output: Output, question: Question, workspace: Workspace, targ
         return place, question.obstacles(place)
 
     place, obstacles = await _until_clear(ask, wait, output.note)
+    for reader in place.deployed.running:
+        if reader.is_told and reader.contract == question.contract:
+            output.note(f"note: {who(reader)}, reads {reader.contract} and does not say what of it")
     output.result(_json(question, place, obstacles), "\n".join(_lines(question, place, obstacles)))
     return Exit.FINDINGS if obstacles else Exit.OK
 

@@ -65,10 +65,11 @@ class Survey:
         return contract.versions[len(there.versions) :] if there else ()
 
     def what(self, case: Case) -> str:
-        """`billing/invoicing, running (release r41), fails on version 2 of orders.order-placed: …`"""
+        """`billing/invoicing, running (release r41), fails on version 2 of orders.order-placed: …`."""
         verb = "fails on" if case.verdict.answer == "fails" else "goes blind on"
         version = f"version {case.version.number} of {case.contract.name}"
-        return f"{who(case.reader)}, {verb} {version}: {in_words(case, case.consent.left)}"
+        comma = "" if case.reader.origin is Origin.MERGED else ","
+        return f"{who(case.reader)}{comma} {verb} {version}: {in_words(case, case.consent.left)}"
 
     def first(self, case: Case) -> str:
         """What has to go first."""
