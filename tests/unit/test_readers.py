@@ -233,6 +233,12 @@ def test_a_new_subscription_to_an_old_version_is_judged_by_what_is_written_now()
     assert [(f.rule, f.key) for f in found(new, base)] == [("reader-fails", "total")]
 
 
+def test_a_contract_that_is_new_as_a_whole_hurts_no_reader_of_its_later_versions() -> None:
+    only = (service("billing/invoicing", "order_id note", version=2),)
+    new = workspace(FIRST, changed(note=field("note", "string")), services=only)
+    assert found(new, replace(new, contracts={})) == []
+
+
 def test_a_reader_that_moved_on_is_fine() -> None:
     amount = field("amount", "double", default=0.0)
     schemas = FIRST, changed(amount=amount), changed(amount=amount, total=None)

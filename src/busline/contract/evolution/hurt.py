@@ -71,13 +71,17 @@ def check_readers(workspace: Workspace, base: Workspace | None, today: dt.date) 
 
 
 def cases(workspace: Workspace, base: Workspace | None, today: dt.date) -> Iterator[Case]:
-    """Every reader that is not fine, by contract and version: of what is new against base."""
+    """Every reader that is not fine, by contract and version: of what is new against base.
+
+    A version that is older than what a reader declares is a matter of the contract's level, and of can-i-deploy.
+    """
     merged = readers_by_contract(workspace.services.values())
     for contract in workspace.contracts.values():
         new = new_versions(contract, base)
         readers = merged.get(contract.name, [])
         for version in new:
-            yield from judge(workspace, contract, version, [*readers, *people_of(contract)], today)
+            met = [reader for reader in readers if (reader.version or 0) <= version.number]
+            yield from judge(workspace, contract, version, [*met, *people_of(contract)], today)
         if not new and base is not None and contract.current is not None and readers:
             moved = [reader for reader in readers if not reader.is_told and _is_new(reader, base)]
             yield from judge(workspace, contract, contract.current, moved, today)
