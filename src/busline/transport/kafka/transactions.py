@@ -81,15 +81,27 @@ async def _visible(client: Any, confirmed: Sequence[Any]) -> None:
     """Wait until readers see it: Kafka confirms a commit before its markers are in every partition."""
     ends = {TopicPartition(done.topic, done.partition): done.offset for done in confirmed}
     for at, last in ends.items():
-        request = OffsetRequest(-1, READ_COMMITTED, [(at.topic, [(at.partition, LATEST)])])
-        while True:
-            answer = await client.send(client.cluster.leader_for_partition(at), request)
-            ((_, ((_, code, _, stable),)),) = answer.topics
-            if code != 0:
-                raise kafka.for_code(code)(str(at))
-            if stable > last:
-                break
+        while await _stable_end(client, at) <= last:  # noqa: ASYNC110 - the broker's state, which has no event
             await asyncio.sleep(0.01)
+
+
+async def _stable_end(client: Any, at: TopicPartition) -> int:
+    """Where the records end that readers see; -1 while the partition is between two leaders."""
+    request = OffsetRequest(-1, READ_COMMITTED, [(at.topic, [(at.partition, LATEST)])])
+    try:
+        leader = client.cluster.leader_for_partition(at)
+        if leader is None or leader < 0:
+            raise kafka.LeaderNotAvailableError(str(at))
+        answer = await client.send(leader, request)
+        ((_, ((_, code, _, stable),)),) = answer.topics
+        if code != 0:
+            raise kafka.for_code(code)(str(at))
+    except kafka.KafkaError as error:
+        if not error.retriable:
+            raise
+        await client.force_metadata_update()
+        return -1
+    return int(stable)
 
 
 async def _stop(producer: Any) -> None:
