@@ -31,7 +31,7 @@ LIBRARIES = {
     "cramjam": ["transport/kafka/"],
     "apsw": ["transport/sqlite"],
     "httpx": ["governance/registry"],
-    "yaml": ["contract/yaml_reader.py", "contract/declaration.py"],
+    "yaml": ["contract/yaml_reader.py", "contract/declaration.py", "contract/yaml_edit.py"],
     "click": ["cli/"],
     "rich": ["cli/"],
     "fastavro": [],

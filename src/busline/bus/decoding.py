@@ -12,6 +12,7 @@ from busline.codec.framing import Fingerprint, RegistryId, SchemaRef, reference_
 from busline.codec.keys import decode_key
 from busline.contract.event import Deleted, Event
 from busline.contract.model import Contract, Kind, Version
+from busline.contract.schema import Schema
 from busline.errors import ContractUnknown, DecodeError, UnknownSchema
 from busline.names import ContractName
 from busline.record import StoredRecord
@@ -27,7 +28,7 @@ class Decoder:
     Raises DecodeError; UnknownSchema for a reference that is none of the contract's versions as they are known here.
     """
 
-    def __init__(self, log: ContractLog, contract: ContractName, model: type[Event] | None = None) -> None:
+    def __init__(self, log: ContractLog, contract: ContractName, model: type[Event] | Schema | None = None) -> None:
         self._log, self._contract, self._model = log, contract, model
         self._decoders: dict[bytes, tuple[Callable[[bytes], Any], int]] = {}
         self._unknown: set[SchemaRef] = set()

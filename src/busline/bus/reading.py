@@ -14,8 +14,10 @@ from busline.bus.notes import reader_note
 from busline.bus.session import Session
 from busline.bus.starts import Moment, parse_end, parse_start
 from busline.bus.stretch import Span, read_stretch
-from busline.contract.event import Event
+from busline.contract.event import Deleted, Event
+from busline.contract.masking import mask
 from busline.contract.model import Action, Contract, Kind
+from busline.contract.schema import Schema
 from busline.errors import BuslineError, ConfigurationError, DecodeError, RetentionGap, UnknownSchema
 from busline.names import ContractName, Group
 from busline.record import StoredRecord, TopicPartition
@@ -36,11 +38,20 @@ class Reading(Generic[E]):
     and RetentionGap where what lies after the start was removed already.
     """
 
-    def __init__(self, session: Session, of: type[Event] | ContractName, start: From, end: Moment | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        of: type[Event] | ContractName,
+        start: From,
+        end: Moment | None,
+        *,
+        current: bool = False,
+    ) -> None:
+        """current: dicts have the current version's shape, whichever version was written."""
         self._session = session
         self._model = None if isinstance(of, str) else of
         self._name = of if isinstance(of, str) else of.__busline__.name
-        self._start, self._end = start, end
+        self._start, self._end, self._current = start, end, current
         parse_start("earliest" if isinstance(start, Mapping) else start)
         parse_end("now" if end is None else end)
 
@@ -60,17 +71,21 @@ class Reading(Generic[E]):
         contract = session.contract(self._name)
         session.allow(Action.READ, contract)
         spans = await self._spans(contract)
-        decode = Decoder(session.log, contract.name, self._model)
+        decode = Decoder(session.log, contract.name, self._reader(contract))
+        hidden = frozenset() if self._model else session.hidden(contract)
         next_offsets = {partition: span.begin for partition, span in spans.items()}
         await self._mark(contract, next_offsets)
         try:
             async with contextlib.aclosing(self._records(contract.topic, spans)) as records:
                 async for partition, record in records:
-                    event = await self._decoded(decode, record)
+                    event = _masked(await self._decoded(decode, record), hidden)
                     next_offsets[partition] = record.offset + 1
                     yield Delivery(event, record, (contract.topic, partition, contract.name, None))
         finally:
             await self._mark(contract, next_offsets)
+
+    def _reader(self, contract: Contract) -> type[Event] | Schema | None:
+        return contract.current.schema if self._current and contract.current else self._model
 
     async def _decoded(self, decode: Decoder, record: StoredRecord) -> Any:
         try:
@@ -108,13 +123,13 @@ class Reading(Generic[E]):
                 )
             return self._start
         start = parse_start(self._start)
+        _check_state(contract, start, self._end)
         if start == "earliest":
             return {p: bound.first for p, bound in bounds.items()}
         if start == "latest":
             return {p: bound.next for p, bound in bounds.items()}
         begins = await engine.at_time(contract.topic, start)
-        if contract.kind is not Kind.STATE:
-            _check_gap(contract, bounds, begins, start)
+        _check_gap(contract, bounds, begins, start)
         return begins
 
     async def _mark(self, contract: Contract, offsets: Mapping[int, int]) -> None:
@@ -128,6 +143,24 @@ class Reading(Generic[E]):
             await session.transport.mark(Group.of(session.service, READ_GROUP), marks, note)
         except BuslineError as error:
             _log.debug("%s could not be marked as read: %s", contract.name, error)
+
+
+def _masked(event: Any, hidden: frozenset[str]) -> Any:
+    if not hidden:
+        return event
+    if isinstance(event, Deleted):
+        return Deleted(event.contract, **mask(event.key, hidden))
+    return mask(event, hidden) if isinstance(event, Mapping) else event
+
+
+def _check_state(contract: Contract, start: object, end: Moment | None) -> None:
+    """A moment in the middle of a state's log has no meaning: what is kept there depends on what came later."""
+    if contract.kind is Kind.STATE and (isinstance(start, int) or end not in (None, "now")):
+        raise ConfigurationError(
+            f"{contract.name} is a state: it cannot be read from or to a time",
+            why="the latest value of each key is kept; a key that changed since has lost what it was then",
+            fix="Read it whole (start earliest), or follow it (start latest).",
+        )
 
 
 def _check_gap(contract: Contract, bounds: Mapping[int, Bounds], begins: Mapping[int, int], start: int) -> None:

@@ -14,8 +14,9 @@ from busline.bus.embedded import Embedded
 from busline.bus.notices import Notices, today
 from busline.bus.publishing import Outbox
 from busline.bus.settings import Settings
-from busline.contract.access import decide
+from busline.contract.access import decide, shows_pii
 from busline.contract.event import Event
+from busline.contract.masking import masked_fields
 from busline.contract.model import Action, Contract
 from busline.contract.workspace import Workspace
 from busline.errors import BuslineError, ConfigurationError, ContractError, ContractUnknown, UnknownTopic
@@ -133,6 +134,10 @@ class Session:
             error.what = f"{self.service} may not {action} {contract.name}"
             raise error
         self.notices.use(contract, fields)
+
+    def hidden(self, contract: Contract) -> frozenset[str]:
+        """The fields that this service is shown masked, where it reads without a model."""
+        return frozenset() if shows_pii(self.service, contract) else masked_fields(contract)
 
     async def aclose(self, deadline: float) -> None:
         """Idempotent. deadline: seconds for what is being published."""

@@ -143,6 +143,8 @@ async def started(target: Target) -> AsyncIterator[Transport]:
 async def session(target: Target) -> AsyncIterator[Session]:
     """An engine with its contracts read, for commands that publish and read; brings nothing up, applies nothing.
 
+    On an embedded engine everything is allowed to whom is not named, or where no workspace was applied.
+
     Raises ContractUnknown where nothing was ever applied.
     """
     settings = Settings.load({"url": target.url, "service": target.service})
@@ -155,6 +157,7 @@ async def session(target: Target) -> AsyncIterator[Session]:
     try:
         await made.transport.start()
         await read_log(made.log, target.url)
+        made.free = made.is_embedded and (target.service is None or not made.log.catalog.teams())
         yield made
     finally:
         await made.aclose(30.0)

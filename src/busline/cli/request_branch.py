@@ -1,0 +1,63 @@
+"""One file's change as a commit on a branch of its own: the work tree and the index stay as they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from busline.errors import ConfigurationError
+from busline.names import ContractName, Service
+
+
+def branch_name(contract: ContractName, who: Service) -> str:
+    return f"request/{contract}/{who.replace('/', '-')}"
+
+
+def committed_text(file: Path) -> str:
+    """As HEAD has it. Raises ConfigurationError where it is in no commit."""
+    return _git(file.parent, "show", f"HEAD:./{file.name}")
+
+
+def commit_on_branch(file: Path, text: str, branch: str, message: str) -> None:
+    """A branch from HEAD with this one file changed. Raises ConfigurationError where the branch is there already."""
+    folder = file.parent
+    if branch_exists(folder, branch):
+        raise ConfigurationError(f"the branch {branch} is there already", fix="The request is open; see to its merge.")
+    path = _git(folder, "ls-files", "--full-name", "--", file.name).strip()
+    with tempfile.TemporaryDirectory() as scratch:
+        index = {"GIT_INDEX_FILE": f"{scratch}/index"}
+        _git(folder, "read-tree", "HEAD", **index)
+        blob = _git(folder, "hash-object", "-w", "--stdin", given=text).strip()
+        _git(folder, "update-index", "--cacheinfo", f"100644,{blob},{path}", **index)
+        tree = _git(folder, "write-tree", **index).strip()
+    commit = _git(folder, "commit-tree", tree, "-p", "HEAD", given=message).strip()
+    _git(folder, "update-ref", f"refs/heads/{branch}", commit, "0" * len(commit))
+
+
+def branch_exists(folder: Path, branch: str) -> bool:
+    """False also where there is no git."""
+    try:
+        return bool(_git(folder, "for-each-ref", "--format=%(refname)", f"refs/heads/{branch}").strip())
+    except ConfigurationError:
+        return False
+
+
+def _git(folder: Path, *args: str, given: str | None = None, **environ: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *args],
+            cwd=folder,
+            input=(given or "").encode(),
+            capture_output=True,
+            env=os.environ | environ,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigurationError("git cannot be run", why=str(error), fix="Leave --branch away.") from None
+    if done.returncode:
+        why = done.stderr.decode(errors="replace").strip()
+        raise ConfigurationError(f"git {args[0]} failed", where=str(folder), why=why, fix="Leave --branch away.")
+    return done.stdout.decode()
