@@ -63,7 +63,7 @@ def test_the_fields_that_were_found_are_shown() -> None:
 
 def test_what_goes_stands_behind_what_stays() -> None:
     old = Raw(ContractName("a.user-statistics"), b"description: x\nretired: 2026-01-01\n", b"")
-    assert [hit.page.name for hit in search("user statistics", [old, RAWS[0]])][0] == "growth.user-statistics"
+    assert search("user statistics", [old, RAWS[0]])[0].page.name == "growth.user-statistics"
 
 
 @pytest.mark.parametrize("broken", [b"", b"\xff\xfe", b"[" * 5000, b"{" * 50, b"description: [", b"null", b"7"])

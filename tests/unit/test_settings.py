@@ -75,3 +75,15 @@ def test_a_secret_never_shows(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(known.about for known in KNOWN.values())
+
+
+def test_a_file_may_say_who_signs_in_and_where_the_password_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BUSLINE_USER", "BUSLINE_PASSWORD", "BUSLINE_PASSWORD_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    text = '[tool.busline]\nurl = "kafka://k:9092"\nuser = "orders/checkout"\npassword_file = "secret"\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    security = load(tmp_path).security()
+    assert security is not None
+    assert (security.user, security.password) == ("orders/checkout", tmp_path / "secret")
+    assert load(tmp_path, url="sqlite:///x").security() is None
+    assert load(tmp_path / "none", {"BUSLINE_USER": "x", "BUSLINE_PASSWORD_FILE": "y"}).security() is None

@@ -1,4 +1,4 @@
-"""One more grant in a file as people write it: one line changes, comments and order stay, the value is what it should be."""
+"""One more grant in a file as people write it: one line changes, comments and order stay."""
 
 import difflib
 

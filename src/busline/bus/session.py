@@ -164,7 +164,7 @@ def make_session(
         fix = 'Bus("sqlite:///bus.db"), BUSLINE_URL, or url in [tool.busline] of pyproject.toml.'
         raise ConfigurationError("no engine is named", fix=fix)
     path = settings.get("workspace")
-    engine = transport if transport is not None else resolve(url, security=security)
+    engine = transport if transport is not None else resolve(url, security=security or settings.security())
     embedded = is_embedded(engine)
     workspace = Workspace.load(Path(path)) if path is not None and embedded else None
     service = _service(settings, origin, free=embedded and workspace is None)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from busline.errors import ConfigurationError
+from busline.transport.security import Security
 
 MASK: Final = "********"
+_TABLE: Final = "[tool.busline]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +36,9 @@ KNOWN: Final[Mapping[str, Known]] = {
     "registry": Known(about="the schema registry's URL, for the tools"),
     "app": Known(about="module:bus, for the tools and the pytest plugin"),
     "release": Known(about="what is deployed, as schema owners see it beside the running readers"),
-    "user": Known(about="the user to sign in with", file=False),
+    "user": Known(about="the user to sign in with"),
     "password": Known(about="that user's password", file=False, secret=True),
-    "password_file": Known(about="a file that holds the password, read anew before each connect", file=False),
+    "password_file": Known(about="a file that holds the password, read anew before each connect", path=True),
 }
 
 
@@ -90,6 +92,15 @@ class Settings:
         setting = self.found.get(name)
         return setting.origin if setting else "not set"
 
+    def security(self) -> Security | None:
+        """None: whatever the environment says. Else that, with what a file says of user and password_file."""
+        names = [name for name in ("user", "password_file") if self.origin(name).endswith(_TABLE)]
+        if not names or (self.get("url") or "").startswith(("memory:", "sqlite:")):
+            return None
+        return Security.from_environment(
+            os.environ | {f"BUSLINE_{name.upper()}": self.found[name].value for name in names}
+        )
+
     def with_argument(self, name: str, value: str) -> Settings:
         """A copy in which an argument gives the value."""
         return Settings({**self.found, name: Setting(name=name, value=value, origin="argument")})
@@ -113,7 +124,7 @@ def _project(folder: Path) -> Iterator[Setting]:
     if file is None:
         return
     for name, value in _table(file).items():
-        origin = f"{file} [tool.busline]"
+        origin = f"{file} {_TABLE}"
         known = KNOWN.get(name)
         if known is None or not known.file:
             raise _not_there(name, origin, known)

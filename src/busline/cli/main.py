@@ -36,6 +36,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "tail": ("busline.cli.read:tail", "Follow a contract's events as they come."),
     "lag": ("busline.cli.lag:lag", "Show how far a service is behind."),
     "dlq": ("busline.cli.dlq:dlq", "List, show, replay and purge dead letters."),
+    "settings": ("busline.cli.settings:settings", "Show each setting and where it came from."),
+    "doctor": ("busline.cli.doctor:doctor", "Look whether everything fits together here."),
+    "completion": ("busline.cli.completion:completion", "Print the completion script of a shell."),
     "demo": ("busline.cli.demo:demo", "Run three services of three teams and prove that nothing is lost."),
 }
 """Command: where it is, and its line in `busline --help`."""

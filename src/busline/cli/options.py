@@ -7,12 +7,13 @@ import functools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from busline.cli.output import Output
-from busline.errors import ConfigurationError, ContractError
+from busline.errors import BuslineError, ConfigurationError, ContractError
 from busline.names import ContractName, Service, Team
 
 R = TypeVar("R")
@@ -29,8 +30,34 @@ class Where:
     service: str | None = None
 
 
-def contract(given: str) -> ContractName:
-    return _name(ContractName, given)
+if TYPE_CHECKING:
+    ContractType = click.ParamType[ContractName]
+else:
+    ContractType = click.ParamType  # older clicks know no type arguments
+
+
+class _Contract(ContractType):
+    """A contract's name; a shell completes it from the folders of the workspace, and opens no file there."""
+
+    name = "contract"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> ContractName:
+        return _name(ContractName, value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from busline.bus.settings import Settings
+        from busline.cli.target import find_workspace
+        from busline.contract.search_folder import contract_names
+
+        try:
+            folder = find_workspace(ctx.params.get("workspace"), Settings.load())
+        except BuslineError:
+            return []
+        found = contract_names(folder) if folder else ()
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+
+contract = _Contract()
 
 
 def service(given: str) -> Service:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -53,15 +54,14 @@ class Asked:
 @click.option("--branch", is_flag=True, help="Commit the line on a git branch; the files here stay as they are.")
 @workspace_option
 @json_option
-def request(
-    output: Output, contract: ContractName, who: Service, why: str, pii: bool, branch: bool, workspace: Path | None
-) -> None:
+def request(output: Output, contract: ContractName, branch: bool, workspace: Path | None, **given: Any) -> None:
     """Ask for access to a contract: write the one line into its owner's file, and show it as a diff.
 
     The owner says yes by merging it. Comments and order of the file stay. --why becomes a comment on the line where
     there is room for one, and is in the commit's message with --branch.
     """
-    asked = Asked(who=who, why=why, pii=pii)
+    asked = Asked(**given)
+    who = asked.who
     known, root = of_workspace(workspace), load_workspace(workspace).path
     found = known.contract(contract)
     ask = known.contact(found.owner)
@@ -72,7 +72,7 @@ def request(
     _check(known, found, asked)
     path = _file(found)
     before = committed_text(root / path) if branch else (root / path).read_text(encoding="utf-8")
-    after = add_grant(before, asked.action.value, who, pii=pii, why=why)
+    after = add_grant(before, asked.action.value, who, pii=asked.pii, why=asked.why)
     name = None
     if branch:
         name = branch_name(contract, who)

@@ -40,9 +40,12 @@ class Target:
     def transport(self) -> Transport:
         """Not yet started. An environment's credentials command is asked before each connect."""
         credentials = self.environment.credentials if self.environment else None
+        said = Settings.load({"url": self.url}).security()
         if not credentials:
-            return resolve(self.url)
-        return resolve(self.url, security=replace(Security.from_environment(), password=Command(tuple(credentials))))
+            return resolve(self.url, security=said)
+        return resolve(
+            self.url, security=replace(said or Security.from_environment(), password=Command(tuple(credentials)))
+        )
 
 
 def find_workspace(given: Path | None, settings: Settings) -> Path | None:
