@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from busline.bus.options import Batch, Concurrency, DeadLetter, Retry
+from busline.contract.rules.catalogue import RULES
 from busline.transport.base import Features
 from busline.transport.resolve import resolve
 
@@ -47,7 +48,20 @@ def options() -> str:
     return _table(rows)
 
 
-TABLES = {"features": ("guarantees.md", features), "options": ("settings.md", options)}
+def rules() -> str:
+    """One row a rule of `busline check`, with its severity for the audiences company, and partner and public."""
+    rows = [["rule", "severity", "partner, public", "may be off", "what it holds"], ["---"] * 5]
+    for rule in RULES.values():
+        severity, outside = rule.severity.value, rule.outside.value
+        rows.append([f"`{rule.id}`", severity, outside, "no" if rule.always else "yes", rule.reason])
+    return _table(rows)
+
+
+TABLES = {
+    "features": ("guarantees.md", features),
+    "options": ("settings.md", options),
+    "rules": ("check.md", rules),
+}
 
 
 def written(text: str, name: str, table: str) -> str:

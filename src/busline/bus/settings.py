@@ -35,6 +35,7 @@ KNOWN: Final[Mapping[str, Known]] = {
     "workspace": Known(about="the folder of contracts (schemas/)", path=True),
     "registry": Known(about="the schema registry's URL, for the tools"),
     "app": Known(about="module:bus, for the tools and the pytest plugin"),
+    "generated": Known(about="the module that busline codegen writes, for busline check", path=True),
     "release": Known(about="what is deployed, as schema owners see it beside the running readers"),
     "user": Known(about="the user to sign in with"),
     "password": Known(about="that user's password", file=False, secret=True),

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
 
 from busline.bus.settings import Settings
+from busline.cli.comparing import Compared, compare
 from busline.cli.declare import write_files
 from busline.cli.failures import Exit
-from busline.cli.options import json_option, workspace_option
+from busline.cli.fresh import check_fresh
+from busline.cli.options import json_option, run_async, workspace_option
 from busline.cli.output import Output
 from busline.cli.report.formats import FORMATS
 from busline.cli.report.report import Report
 from busline.cli.target import find_workspace
+from busline.contract.evolution.recipe import recipes
 from busline.contract.finding import Finding
 from busline.contract.locate import located
 from busline.contract.rules.codeowners import repository_root
-from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, WorkspaceInvalid
 from busline.governance.baseline import FILE, Baseline, baseline_text, read_baseline
-from busline.governance.gate import ALL, Part, run_gate
+from busline.governance.gate import ALL, Part, Question, run_gate
 
 _NAMES: Final = ", ".join(Part)
+_INVALID: Final = "the files do not hold together yet: the other checks come when they do"
 
 
 def _parts(context: click.Context, option: click.Parameter, given: str | None) -> frozenset[Part]:
@@ -39,6 +42,7 @@ def _parts(context: click.Context, option: click.Parameter, given: str | None) -
 
 
 @click.command(epilog="Example: busline check --against main")
+@click.option("--against", metavar="REF|DIR|ENV", help="Only what changed since: a commit, a folder, an environment.")
 @click.option("--only", metavar="PARTS", callback=_parts, help=f"Only these parts, with commas: {_NAMES}.")
 @click.option("--write-baseline", is_flag=True, help="Record what is found now; from then on only new findings fail.")
 @click.option(
@@ -46,16 +50,25 @@ def _parts(context: click.Context, option: click.Parameter, given: str | None) -
 )
 @workspace_option
 @json_option
-def check(output: Output, only: frozenset[Part], write_baseline: bool, form: str | None, workspace: Path | None) -> int:
+def check(
+    output: Output,
+    against: str | None,
+    only: frozenset[Part],
+    write_baseline: bool,
+    form: str | None,
+    workspace: Path | None,
+) -> int:
     """Check a workspace: files, rules, versions, readers. Exit code 4 if anything has to be mended.
 
-    Rules are explained by `busline explain RULE`, and are off only in the file that they are off for, with a reason.
+    All of it, and what is new against the branch that publishes (`branch` in busline.yaml, else main). With --against,
+    what is new since then; against a commit, only what changed and what refers to it is looked at. Rules are explained
+    by `busline explain RULE`, and are off only in the file that they are off for, with a reason.
     """
     folder = _folder(workspace)
-    findings, looked_at, notes = _checked(folder, only)
+    report = run_async(_checked(output, folder, against, only))
     if write_baseline:
-        return _write(output, folder, findings)
-    report = _report(folder, findings, looked_at, notes, only)
+        return _write(output, report)
+    report = _new(report)
     click.echo(FORMATS[form or _default(output)](report))
     return Exit.FINDINGS if report.failed else Exit.OK
 
@@ -75,35 +88,57 @@ def _default(output: Output) -> str:
     return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
-def _checked(folder: Path, only: frozenset[Part]) -> tuple[list[Finding], int, list[str]]:
-    """The findings, how many contracts were looked at, and what to know about it."""
+async def _checked(output: Output, folder: Path, against: str | None, only: frozenset[Part]) -> Report:
+    """All that was found; the baseline is not yet taken off."""
     try:
-        workspace = Workspace.load(folder)
+        compared = await compare(folder, against)
     except WorkspaceInvalid as error:
-        found = [finding for finding in error.findings if isinstance(finding, Finding)]
-        return found, 0, ["the files do not hold together yet: the other checks come when they do"]
-    return run_gate(workspace, None, dt.date.today(), only=only), len(workspace.contracts), []
+        return _report(folder, [finding for finding in error.findings if isinstance(finding, Finding)], 0, _INVALID)
+    if compared.said:
+        output.note(compared.said)
+    return _judged(folder, compared, only)
 
 
-def _write(output: Output, folder: Path, findings: Iterable[Finding]) -> int:
-    text = baseline_text(findings)
-    write_files(folder, {FILE: text})
-    count = text.count('"fingerprint"')
-    output.result({"written": str(folder / FILE), "findings": count}, f"wrote {folder / FILE}: {count} findings")
+def _judged(folder: Path, compared: Compared, only: frozenset[Part]) -> Report:
+    today, scope = dt.date.today(), compared.scope
+    question = Question(workspace=compared.workspace, base=compared.base, today=today, only=only, scope=scope)
+    fresh = check_fresh(compared.workspace) if Part.FRESH in only and scope is None else ()
+    report = _report(folder, run_gate(question, fresh), len(question.contracts), compared.note)
+    steps = recipes(compared.workspace, question.before, today) if Part.READERS in only else []
+    shown = {str(one.contract): "\n".join(one.lines) for one in steps if one.contract in question.contracts}
+    return replace(report, recipes=shown, whole=scope is None and only == ALL)
+
+
+def _write(output: Output, report: Report) -> int:
+    if not report.whole:
+        why = "only a part was checked" if report.looked_at else "the files do not hold together"
+        raise ConfigurationError("no baseline was written", why=why, fix="Run it without --against and --only.")
+    text = baseline_text(report.findings)
+    write_files(report.folder, {FILE: text})
+    written, count = report.folder / FILE, text.count('"fingerprint"')
+    output.result({"written": str(written), "findings": count}, f"wrote {written}: {count} findings")
     output.note("next: commit it; from now on `busline check` fails on new findings only")
     return Exit.OK
 
 
-def _report(folder: Path, findings: list[Finding], looked_at: int, notes: list[str], only: frozenset[Part]) -> Report:
-    baseline = read_baseline(folder) if looked_at else Baseline()
-    new = baseline.new(findings)
+def _report(folder: Path, findings: list[Finding], looked_at: int, note: str) -> Report:
     root = repository_root(folder)
     return Report(
-        findings=tuple(located(new, folder)),
+        findings=tuple(findings),
         folder=folder,
         in_repository=folder.resolve().relative_to(root) if root else folder,
         looked_at=looked_at,
-        known=len(findings) - len(new),
-        gone=baseline.gone(findings) if only == ALL else (),
-        notes=tuple(notes),
+        notes=(note,) if note else (),
+    )
+
+
+def _new(report: Report) -> Report:
+    """Without what the baseline knows, and with lines."""
+    baseline = read_baseline(report.folder) if report.looked_at else Baseline()
+    new = baseline.new(report.findings)
+    return replace(
+        report,
+        findings=tuple(located(new, report.folder)),
+        known=len(report.findings) - len(new),
+        gone=baseline.gone(report.findings) if report.whole else (),
     )

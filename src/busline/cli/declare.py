@@ -62,6 +62,13 @@ def declare(output: Output, app: str, check: bool, service: str | None, workspac
         output.note(f"next: busline apply --env {LOCAL}" if changed else "everything is as the code says")
 
 
+def declared_changes(bus: Bus, app: str, workspace: Workspace) -> list[str]:
+    """The files that declare would write anew. Raises what declare raises."""
+    declared = _declared(bus, app, None, workspace)
+    files = declared_files(declared, workspace.contracts, _texts(workspace.path, service_path(declared.service)))
+    return stale(files, _texts(workspace.path, *files))
+
+
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
     """Each file whole or not at all. Raises ConfigurationError where it cannot be written."""
     try:

@@ -18,7 +18,7 @@ class Severity(StrEnum):
 class Finding:
     """file: relative to the workspace. key: dotted path in the file, empty for the file itself. fix: how to mend it.
 
-    rule: the id of the rule that found it, as `busline explain` takes it; `invalid` for what cannot be read as it stands.
+    rule: the id of the rule that found it, as `busline explain` takes it; `invalid` for what does not hold together.
     """
 
     file: str

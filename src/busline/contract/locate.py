@@ -27,7 +27,7 @@ def located(findings: Iterable[Finding], folder: Path) -> list[Finding]:
 
 
 def _line(document: Document, finding: Finding) -> int:
-    parts = finding.key.removeprefix("$.").split(".")
+    parts = finding.key.removeprefix("$").replace("[]", "").strip(".").split(".")
     if finding.file.endswith(".avsc"):
         return document.line(_schema_path(document.value, parts))
     return document.line(_yaml_path(document, parts))

@@ -1,18 +1,33 @@
-"""The gate of `busline check`: every part that looks at a workspace, composed, and its findings in one list."""
+"""The gate of `busline check`: every part that looks at a workspace, composed, and its findings in one list.
+
+Where every reader is known, they decide: a level (`backward`, …) only guesses at readers, so that what they all can
+read is told as a note. Readers of a partner or public contract are outsiders, whom no file here names: there the level
+stands.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from busline.contract.finding import Finding
+from busline.contract.evolution.hazards import find_hazards
+from busline.contract.evolution.hurt import BLIND, FAILS, check_readers, new_versions
+from busline.contract.evolution.levels import check_levels
+from busline.contract.evolution.lifecycle import check_lifecycle
+from busline.contract.finding import Finding, Severity
+from busline.contract.folder import SERVICE_SUFFIX
+from busline.contract.model import Audience, Contract
+from busline.contract.rules import ownership
 from busline.contract.rules.catalogue import RULES
+from busline.contract.rules.codeowners import repository_root
 from busline.contract.rules.evaluate import check_rules
 from busline.contract.rules.switched_off import SwitchedOff
 from busline.contract.workspace import Workspace
+from busline.governance.base import Base
+from busline.governance.immutable import check_immutable
 from busline.names import ContractName, Service, Team
 
 
@@ -21,9 +36,16 @@ class Part(StrEnum):
 
     VALIDITY = "validity"
     RULES = "rules"
+    VERSIONS = "versions"
+    LEVELS = "levels"
+    READERS = "readers"
+    LIFECYCLE = "lifecycle"
+    FRESH = "fresh"
 
 
 ALL: Final = frozenset(Part)
+_KNOWN_READERS: Final = (Audience.TEAM, Audience.COMPANY)
+_EVALUATED: Final = frozenset(rule.id for rule in RULES.values() if rule.field or rule.contract or rule.owner)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,31 +56,94 @@ class Scope:
     services: frozenset[Service]
     teams: frozenset[Team]
 
+    def has(self, finding: Finding) -> bool:
+        """Of a file that belongs to it. What readers say stands at the version that changed."""
+        parts = finding.file.split("/")
+        if len(parts) == 3:
+            return f"{parts[0]}.{parts[1]}" in self.contracts
+        if finding.file.endswith(SERVICE_SUFFIX):
+            return finding.file.removesuffix(SERVICE_SUFFIX) in self.services
+        return len(parts) != 2 or parts[0] in self.teams
 
-def run_gate(
-    workspace: Workspace,
-    base: Workspace | None,
-    today: dt.date,
-    *,
-    only: Collection[Part] = ALL,
-    scope: Scope | None = None,
-) -> list[Finding]:
-    """What is wrong with a workspace that could be read. base: what is published; None: nothing is, or it is not known.
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """base None: nothing is published, or it is not known."""
+
+    workspace: Workspace
+    base: Base | None
+    today: dt.date
+    only: Collection[Part] = ALL
+    scope: Scope | None = None
+
+    @property
+    def before(self) -> Workspace | None:
+        return self.base.workspace if self.base else None
+
+    @property
+    def contracts(self) -> Collection[ContractName]:
+        return self.scope.contracts if self.scope else self.workspace.contracts.keys()
+
+
+def run_gate(question: Question, more: Iterable[Finding] = ()) -> list[Finding]:
+    """What is wrong with a workspace that could be read, and `more` that was found elsewhere.
 
     Whatever a file switches off is left out. In no order; lines are looked up by `busline.contract.locate`.
     """
-    off = SwitchedOff(workspace, RULES)
-    found = off.kept(_found(workspace, scope, only))
-    if Part.RULES in only:
+    off = SwitchedOff(question.workspace, RULES)
+    found = off.kept([*_found(question), *more])
+    if Part.RULES in question.only:
         found += off.wrong()
-        if scope is None:
-            found += off.unneeded(_EVALUATED)
+        if question.scope is None:
+            found += off.unneeded(_evaluated(question.workspace))
     return list(dict.fromkeys(found))
 
 
-_EVALUATED: Final = frozenset(rule.id for rule in RULES.values() if rule.field or rule.contract or rule.owner)
+def _evaluated(workspace: Workspace) -> frozenset[str]:
+    """Outside a repository nobody can say whether a folder is guarded."""
+    return _EVALUATED if repository_root(workspace.path) else _EVALUATED - {ownership.GUARDED.id}
 
 
-def _found(workspace: Workspace, scope: Scope | None, only: Collection[Part]) -> Iterable[Finding]:
-    if Part.RULES in only:
-        yield from check_rules(workspace, *((scope.contracts, scope.teams) if scope else (None, None)))
+def _found(question: Question) -> Iterator[Finding]:
+    workspace = question.workspace
+    if Part.RULES in question.only:
+        yield from check_rules(workspace, *((s.contracts, s.teams) if (s := question.scope) else (None, None)))
+    if Part.VERSIONS in question.only and question.base:
+        yield from check_immutable(workspace, question.base)
+    found = [*_evolution(question), *_lifecycle(question)]
+    yield from (finding for finding in found if question.scope is None or question.scope.has(finding))
+
+
+def _lifecycle(question: Question) -> list[Finding]:
+    if Part.LIFECYCLE not in question.only:
+        return []
+    return check_lifecycle(question.workspace, question.before, question.today)
+
+
+def _evolution(question: Question) -> Iterator[Finding]:
+    """What new versions do: to the readers that there are, to the level; and what passes levels and still hurts."""
+    if not {Part.READERS, Part.LEVELS} & set(question.only):
+        return
+    readers = check_readers(question.workspace, question.before, question.today)
+    if Part.READERS in question.only:
+        yield from readers
+    if Part.LEVELS in question.only:
+        hurt = {finding.file for finding in readers if finding.rule in (FAILS, BLIND)}
+        for name in question.contracts:
+            yield from _levels(question.workspace.contracts[name], question.before, hurt)
+
+
+def _levels(contract: Contract, before: Workspace | None, hurt: Collection[str]) -> Iterator[Finding]:
+    """hurt: files of versions that hurt a reader which has not agreed."""
+    new = None if before is None else {version.number for version in new_versions(contract, before)}
+    if len(contract.versions) < 2 or new == set():
+        return
+    yield from find_hazards(contract, new)
+    for finding in check_levels(contract, new):
+        allowed = contract.audience in _KNOWN_READERS and finding.file not in hurt
+        yield _as_note(finding) if allowed else finding
+
+
+def _as_note(finding: Finding) -> Finding:
+    what = f"{finding.what}; no reader that there is would be hurt"
+    return replace(finding, what=what, severity=Severity.NOTE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +15,16 @@ from busline.contract.finding import Finding, Severity
 class Report:
     """findings: new ones, with their lines. known: how many of the baseline are still there; gone: those that are not.
 
-    folder: the workspace's, from where one stands; in_repository: from the repository's root, for tools of code hosts.
-    looked_at: contracts. notes: how the check was done. recipes: by contract, steps that hurt nobody.
+    folder: the workspace's, from where one stands; in_repository: from the repository's root, for code hosts' tools.
+    looked_at: contracts; whole: all of them, in every part. notes: how the check was done. recipes: by contract, steps
+    that hurt nobody.
     """
 
     findings: tuple[Finding, ...]
     folder: Path
     in_repository: Path
     looked_at: int
+    whole: bool = False
     known: int = 0
     gone: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -36,10 +39,10 @@ class Report:
         return self.counts[Severity.ERROR] > 0
 
     def path(self, finding: Finding) -> str:
-        return (self.folder / finding.file).as_posix()
+        return os.path.normpath(self.folder / finding.file)
 
     def path_in_repository(self, finding: Finding) -> str:
-        return (self.in_repository / finding.file).as_posix()
+        return os.path.normpath(self.in_repository / finding.file)
 
 
 def subject_of(finding: Finding) -> str:

@@ -13,6 +13,7 @@ from busline.contract.rules import (
     numbers,
     ownership,
     privacy,
+    reader_rules,
     storage,
     types,
 )
@@ -47,5 +48,7 @@ _ALL: Final = (
     gate_rules.UNKNOWN_RULE,
     gate_rules.UNNEEDED_OFF,
     *evolution_rules.EVOLUTION,
+    *reader_rules.READERS,
+    *reader_rules.LIFECYCLE,
 )
 RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in _ALL}
