@@ -7,13 +7,11 @@ from typing import Final
 
 import click
 
-from busline.bus.contract_log import ContractLog
 from busline.bus.settings import Settings
-from busline.cli.known import applied
+from busline.cli.folder import find_workspace
 from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output, clean
-from busline.cli.target import find_target, find_workspace
-from busline.contract.search import Hit, Raw, search
+from busline.contract.search import MAX_PARSED, Hit, Raw, search
 from busline.contract.search_folder import raw_contracts
 from busline.errors import ConfigurationError
 from busline.names import ContractName
@@ -47,7 +45,8 @@ def find(output: Output, words: tuple[str, ...], limit: int, where: Where) -> No
     if not hits:
         output.note("nothing found; try fewer or other words")
     elif len(hits) > limit:
-        output.note(f"{len(hits) - limit} more; show them by --limit {len(hits)}")
+        many = " or more" if len(hits) == MAX_PARSED else ""
+        output.note(f"{len(hits) - limit}{many} others; say more words, or --limit {len(hits)}")
     else:
         output.note(f"more about one: busline show {hits[0].page.name}")
 
@@ -64,14 +63,18 @@ def _lines(hit: Hit) -> Iterator[str]:
 
 def _raws(where: Where) -> Iterable[Raw]:
     if where.env is not None or where.url is not None:
-        return _applied(run_async(applied(find_target(where))))
+        return _applied(where)
     path = find_workspace(where.workspace, Settings.load())
     if path is None:
         raise ConfigurationError("there is no workspace here", fix="Name one: --workspace, or an engine: --env, --url.")
     return raw_contracts(path)
 
 
-def _applied(log: ContractLog) -> Iterator[Raw]:
+def _applied(where: Where) -> Iterator[Raw]:
+    from busline.cli.known import applied  # here: a search of files needs no engine, and no second for its modules
+    from busline.cli.target import find_target
+
+    log = run_async(applied(find_target(where)))
     latest: dict[str, int] = {}
     for key in log.records:
         kind, _, rest = key.decode(errors="replace").partition("/")

@@ -11,6 +11,7 @@ from typing import Final
 from busline.bus.contract_log import ContractLog
 from busline.bus.session import Session, is_embedded
 from busline.bus.settings import Settings
+from busline.cli.folder import FILE, FOLDER, find_workspace
 from busline.cli.options import Where
 from busline.cli.options import service as service_name
 from busline.contract.model import Environment
@@ -21,8 +22,7 @@ from busline.transport.base import Transport
 from busline.transport.resolve import resolve
 from busline.transport.security import Command, Security
 
-FOLDER: Final = "schemas"
-FILE: Final = "busline.yaml"
+__all__ = ["FILE", "FOLDER", "find_workspace"]
 LOCAL: Final = "local"
 NOBODY: Final = Service("local/busline")
 
@@ -46,18 +46,6 @@ class Target:
         return resolve(
             self.url, security=replace(said or Security.from_environment(), password=Command(tuple(credentials)))
         )
-
-
-def find_workspace(given: Path | None, settings: Settings) -> Path | None:
-    """--workspace, the setting, or schemas/ with a busline.yaml in this folder or above. Raises ConfigurationError."""
-    said = given or (Path(path) if (path := settings.get("workspace")) else None)
-    if said is not None:
-        if not (said / FILE).is_file():
-            raise ConfigurationError(f"{said} holds no {FILE}", fix="Make one: busline init.")
-        return said
-    here = Path.cwd()
-    found = next((d / FOLDER for d in (here, *here.parents) if (d / FOLDER / FILE).is_file()), None)
-    return found.relative_to(here) if found is not None and found.is_relative_to(here) else found
 
 
 def load_workspace(given: Path | None) -> Workspace:

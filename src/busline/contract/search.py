@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Any, Final, NamedTuple
 
 from busline.contract.finding import Finding
@@ -25,6 +26,8 @@ _NAME, _TAG, _FIELD, _DESCRIPTION, _DOC = 10.0, 6.0, 4.0, 3.0, 1.0
 _PART: Final = 0.6
 _GONE: Final = 0.3
 MAX_DEPTH: Final = 32
+MAX_PARSED: Final = 200
+"""Contracts that are parsed for one answer: words that are in more of them say little."""
 
 
 class FieldText(NamedTuple):
@@ -81,14 +84,9 @@ def search(query: str, raws: Iterable[Raw]) -> list[Hit]:
     asked = list(dict.fromkeys(words(query)))
     if not asked:
         return []
-    whole: list[Hit] = []
-    some: list[Raw] = []
-    for raw, found in _sifted(asked, raws):
-        if found == len(asked) and (hit := score(asked, page_of(raw))) is not None:
-            whole.append(hit)
-        elif not whole:
-            some.append(raw)
-    hits = whole or [hit for raw in some if (hit := score(asked, page_of(raw), every=False)) is not None]
+    sifted = list(_sifted(asked, raws))
+    hits = _scored(asked, [(rank, raw) for found, rank, raw in sifted if found == len(asked)], every=True)
+    hits = hits or _scored(asked, [(found * 100 + rank, raw) for found, rank, raw in sifted], every=False)
     return sorted(hits, key=lambda hit: (-hit.score, hit.page.name))
 
 
@@ -126,13 +124,22 @@ def fields_of(contract: Contract) -> list[FieldText]:
     return list(_fields(contract.current.schema.json)) if contract.current else []
 
 
-def _sifted(asked: Sequence[str], raws: Iterable[Raw]) -> Iterator[tuple[Raw, int]]:
-    """Those whose text may match, with how many of the words it may hold."""
+def _scored(asked: Sequence[str], ranked: list[tuple[float, Raw]], *, every: bool) -> list[Hit]:
+    """Of those that may match; of very many, those that are likeliest."""
+    if len(ranked) > MAX_PARSED:
+        ranked = nlargest(MAX_PARSED, ranked, key=lambda one: one[0])
+    return [hit for _, raw in ranked if (hit := score(asked, page_of(raw), every=every)) is not None]
+
+
+def _sifted(asked: Sequence[str], raws: Iterable[Raw]) -> Iterator[tuple[int, float, Raw]]:
+    """Those whose text may match: how many of the words it may hold, a rank by where, and the contract."""
     needles = [word.removesuffix("y").encode() for word in asked]
     for raw in raws:
-        text = b"\0".join((raw.name.encode(), raw.settings, raw.schema)).translate(_LOWER, _BETWEEN)
-        if found := sum(needle in text for needle in needles):
-            yield raw, found
+        texts = [text.translate(_LOWER, _BETWEEN) for text in (raw.name.encode(), raw.settings, raw.schema)]
+        places = [[needle in text for text in texts] for needle in needles]
+        if found := sum(map(any, places)):
+            rank = sum(_NAME * name + _TAG * settings + _DOC * schema for name, settings, schema in places)
+            yield found, rank, raw
 
 
 def _match(word: str, have: Sequence[str]) -> float:
