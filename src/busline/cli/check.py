@@ -29,7 +29,7 @@ from busline.governance.baseline import FILE, Baseline, baseline_text, read_base
 from busline.governance.gate import ALL, Part, Question, run_gate
 
 _NAMES: Final = ", ".join(Part)
-_INVALID: Final = "the files do not hold together yet: the other checks come when they do"
+_UNREAD: Final = "busline.yaml cannot be read: the other checks come when it can"
 
 
 def _parts(context: click.Context, option: click.Parameter, given: str | None) -> frozenset[Part]:
@@ -93,7 +93,7 @@ async def _checked(output: Output, folder: Path, against: str | None, only: froz
     try:
         compared = await compare(folder, against)
     except WorkspaceInvalid as error:
-        return _report(folder, [finding for finding in error.findings if isinstance(finding, Finding)], 0, _INVALID)
+        return _report(folder, [finding for finding in error.findings if isinstance(finding, Finding)], 0, _UNREAD)
     if compared.said:
         output.note(compared.said)
     return _judged(folder, compared, only)
@@ -102,17 +102,19 @@ async def _checked(output: Output, folder: Path, against: str | None, only: froz
 def _judged(folder: Path, compared: Compared, only: frozenset[Part]) -> Report:
     today, scope = dt.date.today(), compared.scope
     question = Question(workspace=compared.workspace, base=compared.base, today=today, only=only, scope=scope)
-    fresh = check_fresh(compared.workspace) if Part.FRESH in only and scope is None else ()
-    report = _report(folder, run_gate(question, fresh), len(question.contracts), compared.note)
+    invalid = compared.invalid if Part.VALIDITY in only else ()
+    fresh = check_fresh(compared.workspace) if Part.FRESH in only and scope is None and not compared.invalid else ()
+    report = _report(folder, run_gate(question, [*invalid, *fresh]), len(question.contracts), compared.note)
     steps = recipes(compared.workspace, question.before, today) if Part.READERS in only else []
     shown = {str(one.contract): "\n".join(one.lines) for one in steps if one.contract in question.contracts}
-    return replace(report, recipes=shown, whole=scope is None and only == ALL)
+    return replace(report, recipes=shown, whole=scope is None and only == ALL and not compared.invalid)
 
 
 def _write(output: Output, report: Report) -> int:
     if not report.whole:
-        why = "only a part was checked" if report.looked_at else "the files do not hold together"
-        raise ConfigurationError("no baseline was written", why=why, fix="Run it without --against and --only.")
+        why = "only a part was checked, or the files do not hold together"
+        fix = "Mend what `busline check --only validity` finds, and say neither --against nor --only."
+        raise ConfigurationError("no baseline was written", why=why, fix=fix)
     text = baseline_text(report.findings)
     write_files(report.folder, {FILE: text})
     written, count = report.folder / FILE, text.count('"fingerprint"')

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from busline.bus.contract_log import ContractLog
 from busline.cli.target import FILE, environment, of_environment, read_log, started
 from busline.contract.files import BuslineFile
 from busline.contract.finding import Finding
+from busline.contract.folder import Folder
 from busline.contract.partial import PartialFolder, Units, closure
 from busline.contract.validation import validated
 from busline.contract.workspace import Workspace, read
@@ -21,26 +22,33 @@ from busline.governance.git_tree import GitTree
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """base None: with nothing; why stands in note. said: what was compared with what, for people."""
+    """base None: with nothing; why stands in note. said: what was compared with what, for people.
+
+    invalid: what does not hold together. unread: contracts that cannot be read whole, left out on both sides.
+    """
 
     workspace: Workspace
+    invalid: tuple[Finding, ...] = ()
+    unread: frozenset[str] = frozenset()
     base: Base | None = None
     scope: Scope | None = None
     note: str = ""
     said: str = ""
 
+    def with_base(self, base: Base, said: str) -> Compared:
+        known = {name: contract for name, contract in base.workspace.contracts.items() if name not in self.unread}
+        return replace(self, base=replace(base, workspace=replace(base.workspace, contracts=known)), said=said)
+
 
 async def compare(folder: Path, against: str | None) -> Compared:
-    """Raises WorkspaceInvalid with all findings, ConfigurationError for what `against` cannot mean."""
+    """Raises WorkspaceInvalid where busline.yaml cannot be read, ConfigurationError for what `against` cannot mean."""
     company = _company(folder)
     if against is None:
         return await _with_branch(folder, company.branch)
     if against in company.environments:
-        return await _with_environment(Workspace.load(folder), against)
+        return await _with_environment(_loaded(Folder(folder)), against)
     if (Path(against) / FILE).is_file():
-        return Compared(
-            workspace=Workspace.load(folder), base=in_folder(Path(against)), said=f"compared with {against}"
-        )
+        return _loaded(Folder(folder)).with_base(in_folder(Path(against)), f"compared with {against}")
     tree = await GitTree.around(folder)
     commit = await find_commit(tree, against) if tree else None
     if tree is None or commit is None:
@@ -49,7 +57,7 @@ async def compare(folder: Path, against: str | None) -> Compared:
 
 
 def _company(folder: Path) -> BuslineFile:
-    """busline.yaml alone; what is wrong with it is said when all is read."""
+    """busline.yaml alone."""
     document = read_yaml(folder / FILE, FILE)
     if isinstance(document, Finding):
         raise WorkspaceInvalid(f"the workspace {folder} has 1 finding", [document])
@@ -59,37 +67,35 @@ def _company(folder: Path) -> BuslineFile:
     return found
 
 
+def _loaded(folder: Folder) -> Compared:
+    """With nothing yet."""
+    findings = read(folder)
+    workspace = Workspace.of(folder)
+    whole = {name: contract for name, contract in workspace.contracts.items() if name not in folder.broken}
+    unread = frozenset(folder.broken)
+    return Compared(workspace=replace(workspace, contracts=whole), invalid=tuple(findings), unread=unread)
+
+
 async def _with_branch(folder: Path, branch: str) -> Compared:
     """Everything, against where this line of work left the branch that publishes."""
-    workspace = Workspace.load(folder)
+    loaded = _loaded(Folder(folder))
     tree = await GitTree.around(folder)
     if tree is None:
-        note = "not in a git repository: nothing counts as published here (--against compares with a folder)"
-        return Compared(workspace=workspace, note=note)
+        return replace(loaded, note="not in a git repository: nothing counts as published (--against names a folder)")
     commit = await find_commit(tree, branch, remote=True)
     if commit is None:
-        note = (
-            f"there is no branch {branch!r} here: nothing counts as published (busline.yaml names another: `branch:`)"
-        )
-        return Compared(workspace=workspace, note=note)
-    base = await at_commit(tree, commit, workspace)
-    return Compared(workspace=workspace, base=base, said=f"compared with {commit}")
+        note = f"there is no branch {branch!r} here: nothing counts as published (`branch:` in busline.yaml names it)"
+        return replace(loaded, note=note)
+    return loaded.with_base(await at_commit(tree, commit, loaded.workspace), f"compared with {commit}")
 
 
 async def _with_commit(folder: Path, tree: GitTree, commit: Commit) -> Compared:
     """What changed since, and what refers to it; all else is as it was."""
     units = commit.units
     said = f"compared with {commit}: {len(units.contracts)} contracts and {len(units.services)} services changed"
-    if units.company:
-        workspace = Workspace.load(folder)
-        return Compared(workspace=workspace, base=await at_commit(tree, commit, workspace), said=said)
-    part = PartialFolder(folder, units=closure(folder, units))
-    findings = read(part)
-    if findings:
-        raise WorkspaceInvalid(f"the workspace {folder} has {len(findings)} findings", findings)
-    workspace = Workspace.of(part)
-    base = await at_commit(tree, commit, workspace)
-    return Compared(workspace=workspace, base=base, scope=_scope(workspace, units), said=said)
+    loaded = _loaded(Folder(folder) if units.company else PartialFolder(folder, units=closure(folder, units)))
+    compared = loaded.with_base(await at_commit(tree, commit, loaded.workspace), said)
+    return compared if units.company else replace(compared, scope=_scope(loaded.workspace, units))
 
 
 def _scope(workspace: Workspace, units: Units) -> Scope:
@@ -102,10 +108,9 @@ def _scope(workspace: Workspace, units: Units) -> Scope:
     )
 
 
-async def _with_environment(workspace: Workspace, name: str) -> Compared:
-    target = of_environment(workspace, environment(workspace, name))
+async def _with_environment(loaded: Compared, name: str) -> Compared:
+    target = of_environment(loaded.workspace, environment(loaded.workspace, name))
     async with started(target) as engine:
         log = ContractLog(engine)
         await read_log(log, target.url)
-    base = in_catalog(log.catalog, workspace)
-    return Compared(workspace=workspace, base=base, said=f"compared with what is applied in {name}")
+    return loaded.with_base(in_catalog(log.catalog, loaded.workspace), f"compared with what is applied in {name}")

@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dlq": ("busline.cli.dlq:dlq", "List, show, replay and purge dead letters."),
     "settings": ("busline.cli.settings:settings", "Show each setting and where it came from."),
     "doctor": ("busline.cli.doctor:doctor", "Look whether everything fits together here."),
+    "explain": ("busline.cli.explain:explain", "Explain an error code, or a rule of check."),
     "completion": ("busline.cli.completion:completion", "Print the completion script of a shell."),
     "demo": ("busline.cli.demo:demo", "Run three services of three teams and prove that nothing is lost."),
 }

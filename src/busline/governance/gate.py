@@ -57,12 +57,13 @@ class Scope:
     teams: frozenset[Team]
 
     def has(self, finding: Finding) -> bool:
-        """Of a file that belongs to it. What readers say stands at the version that changed."""
+        """Of a file that belongs to it, or of a service's use of such a contract (`publishes.orders.order-placed`)."""
         parts = finding.file.split("/")
         if len(parts) == 3:
             return f"{parts[0]}.{parts[1]}" in self.contracts
         if finding.file.endswith(SERVICE_SUFFIX):
-            return finding.file.removesuffix(SERVICE_SUFFIX) in self.services
+            used = finding.key.partition(".")[2]
+            return finding.file.removesuffix(SERVICE_SUFFIX) in self.services or used in self.contracts
         return len(parts) != 2 or parts[0] in self.teams
 
 
