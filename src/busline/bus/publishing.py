@@ -23,8 +23,8 @@ from busline.transport.base import Outcome, Transport
 
 CHUNK: Final = 256
 """Records that a stream hands over at a time; the event loop gets its turn after each."""
-WINDOW: Final = 8_192
-"""Records that a stream has under way before `send` waits."""
+WINDOW: Final = 2_048
+"""Records that a stream has under way before `send` waits: what is long under way is what the collector walks over."""
 MAX_FAILURES: Final = 1_000
 """Outcomes that a stream remembers; the others are only counted."""
 

@@ -38,6 +38,8 @@ from busline.transport.base import (
 
 logger = logging.getLogger("busline.bus")
 
+RUN_RECORDS = 250
+"""Records of one Received: with more of them waiting, Python's collector walks over them again and again."""
 STOP_WITHIN = 30.0
 LOOK_EVERY = 0.02
 """Seconds between two looks of `caught_up`; other members' positions are asked for ten times more rarely."""
@@ -103,7 +105,9 @@ class GroupRunner:
     async def _consume(self) -> Consumer:
         spec = self.spec
         start = await begin(self._transport, spec.group, spec.start, spec.note)
-        return await self._transport.consume(list(self._routes), spec.group, start=start, note=spec.note)
+        return await self._transport.consume(
+            list(self._routes), spec.group, start=start, note=spec.note, max_records=RUN_RECORDS
+        )
 
     async def _run(self) -> None:
         limits = TimeLimits(self._lanes, self._routes)

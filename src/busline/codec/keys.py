@@ -74,10 +74,12 @@ def _item(values: Any, name: str) -> Any:
 
 
 def _single(name: str, text: Text, get: Callable[[Any, str], Any]) -> Callable[[Any], bytes]:
+    exact = text.exact if isinstance(text, _Checked) else None
+
     def encode(event: Any) -> bytes:
         try:
-            value = text(get(event, name))
-            return _plain(value).encode()
+            value = get(event, name)
+            return (str(value) if type(value) is exact else _plain(text(value))).encode()
         except (ValueError, KeyError, AttributeError) as error:
             raise EncodeError("the key cannot be written", where=name, why=str(error)) from None
 
@@ -126,19 +128,24 @@ def _text(name: str, node: Node) -> Text:
             return _decimal(node.logical.scale)
         if kind in _TEXTS:
             expected, text = _TEXTS[kind]
-            return _checked(expected, text)
+            return _Checked(expected, text)
     fix = "A key is text, a number, a UUID, a decimal, a date, a time, a bool or an enum; not optional."
     raise ContractMismatch(f"the field {name!r} cannot be a key", fix=fix)
 
 
-def _checked(expected: type, text: Text) -> Text:
-    def checked(value: Any) -> str | int | bool:
+class _Checked:
+    """The text of a value that is of the expected type. exact: the type whose own text it is, if one is."""
+
+    def __init__(self, expected: type, text: Text) -> None:
+        self.expected, self.text = expected, text
+        self.exact = expected if text in (str, _whole) and expected is not bool else None
+
+    def __call__(self, value: Any) -> str | int | bool:
+        expected = self.expected
         right = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
         if not right or (expected is dt.date and isinstance(value, dt.datetime)):
             raise ValueError(f"expected {expected.__name__}, not {type(value).__name__} {short(value)}")
-        return text(value)
-
-    return checked
+        return self.text(value)
 
 
 def _symbol(node: Enum) -> Text:

@@ -34,7 +34,8 @@ from busline.transport.kafka.producer import Producer, Topic
 from busline.transport.partitioner import Partitioner, remember
 
 CLOSING = 5.0
-Ticket: TypeAlias = tuple[Batch, int] | NotPublished
+Tickets: TypeAlias = "tuple[list[Batch | Refused], list[int]]"
+"""For each record its batch, and its place there. Two lists: a pair for each record would burden the collector."""
 _new = tuple.__new__  # a NamedTuple's own constructor costs twice as much, for each record
 
 
@@ -63,12 +64,14 @@ class Publisher:
             raise TransportClosed("this transport is closed")
         topics = {record.topic for record in records}
         if self._preparing == 0 and self._ready(topics):
-            tickets = self._append(records, {})
+            batches, places = self._append(records, {})
         else:
-            tickets = await self._prepare_and_append(records, topics)
+            batches, places = await self._prepare_and_append(records, topics)
         return [
-            outcome if (outcome := _position(record, ticket)) is not None else await _outcome(record, ticket)
-            for record, ticket in zip(records, tickets, strict=True)
+            _new(Position, (record.topic, batch.partition.partition, batch.outcome + place))
+            if type(batch.outcome) is int  # the common case, without a coroutine for each record: it is confirmed
+            else await _outcome(record, batch, place)
+            for record, batch, place in zip(records, batches, places, strict=True)
         ]
 
     def _ready(self, topics: set[str]) -> bool:
@@ -80,7 +83,7 @@ class Publisher:
         now = asyncio.get_running_loop().time()
         return {name for name in topics if (topic := self._topics.get(name)) is None or topic.until <= now}
 
-    async def _prepare_and_append(self, records: Sequence[Record], topics: set[str]) -> list[Ticket]:
+    async def _prepare_and_append(self, records: Sequence[Record], topics: set[str]) -> Tickets:
         """In turn with other calls that have to prepare: whoever came first appends first."""
         self._preparing += 1
         try:
@@ -115,38 +118,39 @@ class Publisher:
                 self._topics.pop(name, None)
         return failures
 
-    def _append(self, records: Sequence[Record], failures: Mapping[str, BuslineError]) -> list[Ticket]:
+    def _append(self, records: Sequence[Record], failures: Mapping[str, BuslineError]) -> Tickets:
         """No await in here: the order of calls is the order in the log."""
         if len(records) > 1:
             remember(record.key for record in records)
-        tickets: list[Ticket] = []
+        batches: list[Batch | Refused] = []
+        places: list[int] = []
         for record in records:
-            topic = self._topics.get(record.topic)
+            name, key, _, _, at = record
+            topic = self._topics.get(name)
+            place: int | None = None
+            batch: Batch | Refused
             if topic is None:
-                tickets.append(_refused(record, failures[record.topic]))
-                continue
-            at = record.partition
-            if at is None:
-                at = self._partition_of(record.key, topic.partitions)
-            if (fault := _misplaced(record, at, topic)) is not None:
-                tickets.append(_refused(record, fault))
-                continue
-            batch = topic.open[at]
-            place = batch.append(record) if batch is not None else None
-            if batch is None or place is None:
-                tickets.append(self._begin(record, topic, at))
+                batch = Refused(record, failures[name])
+            elif (key is None and topic.compacted) or not (at is None or 0 <= at < topic.partitions):
+                batch = Refused(record, _misplaced(record, topic))
             else:
-                tickets.append((batch, place))
-        return tickets
+                if at is None:
+                    at = self._partition_of(key, topic.partitions)
+                current = topic.open[at]
+                place = current.append(record) if current is not None else None
+                batch = current if current is not None and place is not None else self._begin(record, topic, at)
+            batches.append(batch)
+            places.append(place or 0)
+        return batches, places
 
-    def _begin(self, record: Record, topic: Topic, at: int) -> Ticket:
+    def _begin(self, record: Record, topic: Topic, at: int) -> Batch | Refused:
         """A batch that begins with the record: what joins a batch within its size is small enough by that alone."""
         if (fault := _too_large(record, topic)) is not None:
-            return _refused(record, fault)
+            return Refused(record, fault)
         batch = topic.open[at] = Batch(TopicPartition(record.topic, at), topic.batch_bytes)
-        place = batch.append(record) or 0
+        batch.append(record)
         self._hand_over(batch)
-        return batch, place
+        return batch
 
     def _hand_over(self, batch: Batch) -> None:
         self._watch(batch)
@@ -282,22 +286,23 @@ class Publisher:
                 self._clock.cancel()
 
 
-def _position(record: Record, ticket: Ticket) -> Position | None:
-    """The common case, without a coroutine for each record: its batch is confirmed."""
-    if type(ticket) is tuple and type(first := ticket[0].outcome) is int:
-        return _new(Position, (record.topic, ticket[0].partition.partition, first + ticket[1]))
-    return None
+class Refused:
+    """In the place of a batch: the record goes nowhere."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, record: Record, cause: BuslineError) -> None:
+        self.outcome = _refused(record, cause)
 
 
-async def _outcome(record: Record, ticket: Ticket) -> Outcome:
-    if isinstance(ticket, NotPublished):
-        return ticket
-    batch, place = ticket
+async def _outcome(record: Record, batch: Batch | Refused, place: int) -> Outcome:
+    if isinstance(batch, Refused):
+        return batch.outcome
     outcome = batch.outcome if batch.outcome is not None else await batch.settled()
     if isinstance(outcome, int):
         return Position(record.topic, batch.partition.partition, outcome + place)
     if isinstance(outcome, list):
-        return await _outcome(record, (outcome[place], 0))
+        return await _outcome(record, outcome[place], 0)
     return outcome
 
 
@@ -305,13 +310,11 @@ def _refused(record: Record, cause: BuslineError) -> NotPublished:
     return NotPublished(f"a record for {record.topic} is not published", cause=cause)
 
 
-def _misplaced(record: Record, partition: int, topic: Topic) -> BuslineError | None:
+def _misplaced(record: Record, topic: Topic) -> BuslineError:
     """Why the broker would refuse the record: better to know before it breaks a producer."""
-    if not 0 <= partition < topic.partitions:
-        return UnknownTopic(f"{record.topic} has no partition {partition}", why=f"it has {topic.partitions}")
     if record.key is None and topic.compacted:
         return TransportError("a record without a key", where=record.topic, why="the topic is compacted by key")
-    return None
+    return UnknownTopic(f"{record.topic} has no partition {record.partition}", why=f"it has {topic.partitions}")
 
 
 def _too_large(record: Record, topic: Topic) -> RecordTooLarge | None:
