@@ -64,7 +64,7 @@ def test_show_says_what_it_is_who_uses_it_and_whom_to_ask(inside: Busline) -> No
 def test_show_without_an_engine_says_so(inside: Busline) -> None:
     done = inside("show", NAME)
     assert done.returncode == 0
-    assert "last event not known: there is no file" in done.stdout
+    assert "last event not known: nothing was ever applied" in done.stdout
     assert inside("show", "growth.nope").returncode == 1
 
 

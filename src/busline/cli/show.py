@@ -63,11 +63,11 @@ async def _live(where: Where, name: ContractName) -> Live:
     try:
         target = find_target(where)
     except BuslineError as error:
-        return Live(why=error.why or error.what)
+        return Live(why=error.what)
     try:
         return await _asked(target, where.env or target.url, name)
     except BuslineError as error:
-        return Live(why=error.why or error.what)
+        return Live(why=error.what)
 
 
 async def _asked(target: Target, place: str, name: ContractName) -> Live:
