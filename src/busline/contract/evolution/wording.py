@@ -9,22 +9,24 @@ from busline.contract.nodes import MISSING, Array, Enum, Field, Fixed, Logical, 
 _LONGEST = 60
 
 
-def type_text(node: Node) -> str:
-    """In full but for a record's fields, which have lines of their own."""
+def type_text(node: Node, *, brief: bool = False) -> str:
+    """In full but for a record's fields, which have lines of their own. brief: without an enum's symbols too."""
     match node:
         case Primitive():
             return f"{_logical(node.logical)} on {node.type}" if node.logical else node.type
         case Fixed():
             return f"{_logical(node.logical)} on {node.size} bytes" if node.logical else f"{node.size} bytes"
+        case Enum() if brief:
+            return f"enum {simple(node.name)}"
         case Enum():
             default = f", else {node.default}" if node.default is not None else ""
             return f"enum {simple(node.name)} ({' '.join(node.symbols)}{default})"
         case Array():
-            return f"list of {type_text(node.items)}"
+            return f"list of {type_text(node.items, brief=brief)}"
         case Map():
-            return f"map of {type_text(node.values)}"
+            return f"map of {type_text(node.values, brief=brief)}"
         case Union():
-            return " or ".join(map(type_text, node.branches)) or "nothing"
+            return " or ".join(type_text(branch, brief=brief) for branch in node.branches) or "nothing"
         case Record():
             return f"record {simple(node.name)}"
 

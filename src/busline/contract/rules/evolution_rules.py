@@ -12,8 +12,8 @@ COMPATIBILITY_LEVEL: Final = error(
     Page(
         why="`backward`: who moves to the new version still meets what older ones wrote, in the log and from publishers"
         " that lag behind. `forward`: who stays meets what the new one writes. `full`: both. `-transitive`: with every"
-        " older version. The default is backward-transitive, and full-transitive for partner and public contracts: their"
-        " readers cannot be asked. The verdict is that of Avro's Java SchemaCompatibility.",
+        " older version. The default is backward-transitive; for partner and public contracts, whose readers cannot be"
+        " asked, full-transitive. The verdict is that of Avro's Java SchemaCompatibility.",
         bad='2.avsc: {"name": "coupon", "type": "string"}    # version 1 did not write it',
         good='2.avsc: {"name": "coupon", "type": ["null", "string"], "default": null}',
         mend="Each finding names the smallest change. `busline diff CONTRACT` shows both versions and who reads them.",
@@ -59,8 +59,8 @@ TYPE_UNDER_ALIAS: Final = warning(
     Page(
         why="Clients that do not follow aliases see one field go and another come; those that do convert the type on"
         " top. Nobody sees both changes where one is expected.",
-        bad='1.avsc: {"name": "count", "type": "int"}    2.avsc: {"name": "total", "aliases": ["count"], "type": "long"}',
-        good='2.avsc: {"name": "total", "aliases": ["count"], "type": "int"}',
+        bad='1.avsc: {"name": "count", "type": "int"}    2.avsc: {"name": "sum", "aliases": ["count"], "type": "long"}',
+        good='2.avsc: {"name": "sum", "aliases": ["count"], "type": "int"}',
         mend="Rename in one version, change the type in another; or add a new field beside the old one.",
     ),
 )
