@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from busline.cli.main import run
 
@@ -241,7 +242,7 @@ def test_without_a_repository_or_its_branch_it_says_so_and_goes_on(
     shutil.rmtree(repository / ".git")
     write(3, renamed())
     done = check()
-    assert "not in a git repository" in done.summary["remarks"][0]
+    assert "no commit of a git repository" in done.summary["remarks"][0]
     assert done.errors("reader-fails"), "the current version is judged by its readers"
 
 
@@ -283,3 +284,73 @@ def test_under_github_actions_findings_are_annotations(
 def test_an_unknown_part_is_wrong_usage(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--only", "rules,nonsense"]) == 2
     assert "validity, rules, versions" in capsys.readouterr().err
+
+
+def test_a_new_project_passes_and_is_given_its_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("BUSLINE_", "GITHUB_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init"]) == 0
+    assert run(["init", "--ci", "github"]) == 2, "outside a repository there is no place for it"
+    git("init", "-q", "-b", "main", ".")
+    (tmp_path / "schemas/orders/team.yaml").write_text('codeowners: "@acme/orders"\ncontact: {chat: x}\n')
+    (tmp_path / "schemas/billing").mkdir()
+    (tmp_path / "schemas/billing/team.yaml").write_text("contact: {chat: x}\n")
+    with (tmp_path / "schemas/busline.yaml").open("a") as file:
+        file.write('  prod: {url: "kafka://k1:9092"}\n')
+    assert run(["init", "--ci", "github"]) == 0
+    assert (tmp_path / ".github/CODEOWNERS").read_text().splitlines()[-2:] == [
+        "# /schemas/billing/ @YOUR-ORG/billing   (`codeowners` is not said in billing/team.yaml)",
+        "/schemas/orders/ @acme/orders",
+    ]
+    pipeline = yaml.safe_load((tmp_path / ".github/workflows/busline.yml").read_text())
+    assert pipeline["jobs"]["check"]["steps"][-1]["run"] == "busline check --workspace schemas"
+    assert pipeline["jobs"]["apply-prod"]["steps"][-1]["run"] == "busline apply --env prod --workspace schemas"
+    assert list(pipeline["jobs"]) == ["check", "apply-prod"]
+    capsys.readouterr()
+    monkeypatch.setenv("BUSLINE_APP", "nothing.here:bus")
+    run(["check", "--json"])
+    rules = [json.loads(line).get("rule") for line in capsys.readouterr().out.splitlines()]
+    assert rules == ["codeowners", "declare-fresh", None] or rules == ["declare-fresh", "codeowners", None]
+
+
+def test_a_pipeline_that_is_there_is_never_overwritten(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "CODEOWNERS").write_text("/schemas/orders/ @acme/orders\n")
+    assert run(["init", "--ci", "gitlab"]) == 0
+    assert "/schemas/billing/" in capsys.readouterr().out
+    assert (repository / "CODEOWNERS").read_text() == "/schemas/orders/ @acme/orders\n"
+    file = repository / ".gitlab/busline.yml"
+    jobs = yaml.safe_load(file.read_text())
+    assert list(jobs) == ["busline-check", "busline-apply-prod"]
+    assert run(["init", "--ci", "gitlab"]) == 0
+    file.write_text("mine: {}\n")
+    assert run(["init", "--ci", "gitlab"]) == 2
+    assert file.read_text() == "mine: {}\n"
+
+
+def test_models_that_are_not_fresh_are_errors(
+    check: Check, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generated = repository / "models.py"
+    monkeypatch.setenv("BUSLINE_GENERATED", str(generated))
+    assert check("--only", "fresh").rules == {"codegen-fresh"}
+    assert run(["codegen", "billing.invoice-sent", "--out", "models.py"]) == 0
+    capsys.readouterr()
+    assert check("--only", "fresh").rules == set()
+    generated.write_text(generated.read_text() + "# by hand\n")
+    [found] = check("--only", "fresh").findings
+    assert (found["rule"], found["file"]) == ("codegen-fresh", "models.py")
+
+
+def test_what_is_missing_before_a_contract_is_shown_outside(check: Check, repository: Path) -> None:
+    team = repository / "schemas/billing/team.yaml"
+    team.write_text(team.read_text().replace("mail: billing@acme.example, ", ""))
+    done = check("--as", "public")
+    assert done.code == 4
+    assert {(one["about"], one["rule"]) for one in done.findings if one["severity"] == "error"} == {
+        ("team billing", "owner-reachable")
+    }
+    assert done.summary["remarks"] == ["ready for public: marketing.user-statistics, orders.order-placed"]
+    assert check().code == 0

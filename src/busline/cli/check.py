@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -15,20 +16,22 @@ from busline.cli.comparing import Compared, compare
 from busline.cli.declare import write_files
 from busline.cli.failures import Exit
 from busline.cli.fresh import check_fresh
-from busline.cli.options import json_option, run_async, workspace_option
+from busline.cli.options import Decorated, json_option, run_async, workspace_option
 from busline.cli.output import Output
 from busline.cli.report.formats import FORMATS
-from busline.cli.report.report import Report
+from busline.cli.report.report import Report, subject_of
 from busline.cli.target import find_workspace
 from busline.contract.evolution.recipe import recipes
-from busline.contract.finding import Finding
+from busline.contract.finding import Finding, Severity
 from busline.contract.locate import located
+from busline.contract.model import Audience
 from busline.contract.rules.codeowners import repository_root
 from busline.errors import ConfigurationError, WorkspaceInvalid
 from busline.governance.baseline import FILE, Baseline, baseline_text, read_baseline
-from busline.governance.gate import ALL, Part, Question, run_gate
+from busline.governance.gate import ALL, Part, Question, as_if_for, run_gate
 
 _NAMES: Final = ", ".join(Part)
+_OUTSIDE: Final = (Audience.PARTNER.value, Audience.PUBLIC.value)
 _UNREAD: Final = "busline.yaml cannot be read: the other checks come when it can"
 
 
@@ -41,34 +44,53 @@ def _parts(context: click.Context, option: click.Parameter, given: str | None) -
         raise click.BadParameter(f"{error}: there are {_NAMES}.", context, option) from None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be looked at. audience: as if every contract were for that one."""
+
+    against: str | None
+    only: frozenset[Part]
+    audience: Audience | None
+
+
+def _asked_options(function: Decorated) -> Decorated:
+    """--against, --only and --as as one argument `asked`."""
+
+    @click.option(
+        "--against", metavar="REF|DIR|ENV", help="Only what changed since: a commit, a folder, an environment."
+    )
+    @click.option("--only", metavar="PARTS", callback=_parts, help=f"Only these parts, with commas: {_NAMES}.")
+    @click.option("--as", "audience", type=click.Choice(_OUTSIDE), help="What contracts lack to be shown to them.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, against: str | None, only: frozenset[Part], audience: str | None, **kwargs: Any) -> Any:
+        asked = Asked(against=against, only=only, audience=Audience(audience) if audience else None)
+        return function(*args, asked=asked, **kwargs)
+
+    return wrapped
+
+
 @click.command(epilog="Example: busline check --against main")
-@click.option("--against", metavar="REF|DIR|ENV", help="Only what changed since: a commit, a folder, an environment.")
-@click.option("--only", metavar="PARTS", callback=_parts, help=f"Only these parts, with commas: {_NAMES}.")
+@_asked_options
 @click.option("--write-baseline", is_flag=True, help="Record what is found now; from then on only new findings fail.")
 @click.option(
     "--format", "form", type=click.Choice(list(FORMATS)), help="How to show it; else text, or github in its Actions."
 )
 @workspace_option
 @json_option
-def check(
-    output: Output,
-    against: str | None,
-    only: frozenset[Part],
-    write_baseline: bool,
-    form: str | None,
-    workspace: Path | None,
-) -> int:
+def check(output: Output, asked: Asked, write_baseline: bool, form: str | None, workspace: Path | None) -> int:
     """Check a workspace: files, rules, versions, readers. Exit code 4 if anything has to be mended.
 
     All of it, and what is new against the branch that publishes (`branch` in busline.yaml, else main). With --against,
     what is new since then; against a commit, only what changed and what refers to it is looked at. Rules are explained
     by `busline explain RULE`, and are off only in the file that they are off for, with a reason.
+
+    With --as, what each contract lacks before partners or the public could be shown it, by rules and levels.
     """
     folder = _folder(workspace)
-    report = run_async(_checked(output, folder, against, only))
+    report = run_async(_checked(output, folder, asked))
     if write_baseline:
         return _write(output, report)
-    report = _new(report)
+    report = _new(report, Baseline() if asked.audience else read_baseline(folder))
     click.echo(FORMATS[form or _default(output)](report))
     return Exit.FINDINGS if report.failed else Exit.OK
 
@@ -79,7 +101,7 @@ def _folder(given: Path | None) -> Path:
         raise ConfigurationError(
             "there is no workspace here", where=str(Path.cwd()), fix="Make one: busline init, or name it: --workspace."
         )
-    return folder
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _default(output: Output) -> str:
@@ -88,15 +110,27 @@ def _default(output: Output) -> str:
     return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
-async def _checked(output: Output, folder: Path, against: str | None, only: frozenset[Part]) -> Report:
+async def _checked(output: Output, folder: Path, asked: Asked) -> Report:
     """All that was found; the baseline is not yet taken off."""
     try:
-        compared = await compare(folder, against)
+        compared = await compare(folder, asked.against)
     except WorkspaceInvalid as error:
         return _report(folder, [finding for finding in error.findings if isinstance(finding, Finding)], 0, _UNREAD)
     if compared.said:
         output.note(compared.said)
-    return _judged(folder, compared, only)
+    if asked.audience:
+        return _as_if(folder, compared, asked.audience)
+    return _judged(folder, compared, asked.only)
+
+
+def _as_if(folder: Path, compared: Compared, audience: Audience) -> Report:
+    """What is missing outside; a contract that nothing is found for could be shown there."""
+    question = replace(as_if_for(compared.workspace, audience), scope=compared.scope)
+    found = [*compared.invalid, *run_gate(question)]
+    lacking = {subject_of(one) for one in found if one.severity is Severity.ERROR}
+    fit = [n for n in question.contracts if not {str(n), f"team {n.team}"} & lacking]
+    note = f"ready for {audience.value}: {', '.join(sorted(fit)) or 'none'}"
+    return _report(folder, found, len(question.contracts), note)
 
 
 def _judged(folder: Path, compared: Compared, only: frozenset[Part]) -> Report:
@@ -134,9 +168,8 @@ def _report(folder: Path, findings: list[Finding], looked_at: int, note: str) ->
     )
 
 
-def _new(report: Report) -> Report:
+def _new(report: Report, baseline: Baseline) -> Report:
     """Without what the baseline knows, and with lines."""
-    baseline = read_baseline(report.folder) if report.looked_at else Baseline()
     new = baseline.new(report.findings)
     return replace(
         report,

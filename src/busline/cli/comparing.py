@@ -81,7 +81,7 @@ async def _with_branch(folder: Path, branch: str) -> Compared:
     loaded = _loaded(Folder(folder))
     tree = await GitTree.around(folder)
     if tree is None:
-        return replace(loaded, note="not in a git repository: nothing counts as published (--against names a folder)")
+        return replace(loaded, note="no commit of a git repository here: nothing counts as published")
     commit = await find_commit(tree, branch, remote=True)
     if commit is None:
         note = f"there is no branch {branch!r} here: nothing counts as published (`branch:` in busline.yaml names it)"

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import click
 
-from busline.cli.declare import busline_yaml, team_yaml, write_files
+from busline.cli.declare import busline_yaml, write_files
 from busline.cli.options import json_option
 from busline.cli.output import Output
+from busline.cli.pipeline import HOSTS, PIPELINES, pipeline_files
+from busline.cli.target import FILE, FOLDER, load_workspace
 from busline.errors import ConfigurationError
 from busline.names import Service
 
 _MODULE = '''"""The service {service}: says that an order was placed, and hears it."""
+
+from pydantic import Field
 
 from busline import Bus, Event
 
@@ -20,8 +24,8 @@ from busline import Bus, Event
 class OrderPlaced(Event, contract="{team}.order-placed", key="order_id"):
     """An order was accepted and paid for. Emitted once per order."""
 
-    order_id: str
-    total: int
+    order_id: str = Field(description="Unique for ever.")
+    total: int = Field(description="What the customer pays, in cents, taxes included.")
 
 
 bus = Bus()  # its engine, name and workspace: [tool.busline] in pyproject.toml, or BUSLINE_URL, BUSLINE_SERVICE, …
@@ -58,14 +62,19 @@ _SCHEMA = """{{
   "fields": [
     {{
       "name": "order_id",
-      "type": "string"
+      "type": "string",
+      "doc": "Unique for ever."
     }},
     {{
       "name": "total",
-      "type": "long"
+      "type": "long",
+      "doc": "What the customer pays, in cents, taxes included."
     }}
   ]
 }}
+"""
+_TEAM = """description: The team {team}.
+contact: {{chat: "#{team}"}}
 """
 _SERVICE = """# Written by `busline declare` from the code. `start` and `accepts` are yours.
 publishes:
@@ -82,12 +91,19 @@ accepts: []
     "--service", metavar="TEAM/SERVICE", default="orders/checkout", show_default=True, help="The first service's name."
 )
 @click.option("--company", default="example", show_default=True, help="For busline.yaml.")
+@click.option(
+    "--ci", type=click.Choice(HOSTS), help="Write the pipeline and CODEOWNERS of the workspace there instead."
+)
 @json_option
-def init(output: Output, folder: Path, service: str, company: str) -> None:
+def init(output: Output, folder: Path, service: str, company: str, ci: str | None) -> None:
     """Make a workspace (schemas/) and a service that runs at once, in FOLDER or here.
 
-    Nothing is overwritten: if one of the files is there already, none is written.
+    Nothing is overwritten: if one of the files is there already, none is written. With --ci, for the workspace that is
+    there: a pipeline that runs `busline check`, and `busline apply` after a merge; and a CODEOWNERS from the team
+    files, or the lines that one which is there lacks.
     """
+    if ci:
+        return _pipeline(output, folder, ci)
     name = Service(service)
     module = name.name.replace("-", "_")
     files = _files(name, module, company)
@@ -105,6 +121,19 @@ def init(output: Output, folder: Path, service: str, company: str) -> None:
     steps = ["busline run " + module + ":bus", f"busline publish {name.team}.order-placed --fake 3"]
     for step in [*([] if folder == Path() else [f"cd {folder}"]), *steps, f"busline lag {name}"]:
         output.note(f"  {step}")
+    return None
+
+
+def _pipeline(output: Output, folder: Path, host: str) -> None:
+    there = folder / FOLDER if (folder / FOLDER / FILE).is_file() else None
+    root, files, lacking = pipeline_files(load_workspace(there), host)
+    write_files(root, files)
+    written = [str(root / path) for path in files]
+    lines = [f"wrote {path}" for path in written] or ["everything is there already"]
+    lines += ["add to CODEOWNERS:", *(f"  {line}" for line in lacking)] if lacking else []
+    output.result({"written": written, "codeowners": lacking}, "\n".join(lines))
+    if host == "gitlab" and files:
+        output.note(f"next: include it in .gitlab-ci.yml: include: {{local: {PIPELINES[host]}}}")
 
 
 def _files(service: Service, module: str, company: str) -> dict[str, str]:
@@ -115,7 +144,7 @@ def _files(service: Service, module: str, company: str) -> dict[str, str]:
         f"{module}.py": _MODULE.format(**words),
         ".busline/.gitignore": "*\n!.gitignore\n",
         "schemas/busline.yaml": busline_yaml(company),
-        f"schemas/{team}/team.yaml": team_yaml(team),
+        f"schemas/{team}/team.yaml": _TEAM.format(team=team),
         f"schemas/{team}/{service.name}.service.yaml": _SERVICE.format(**words),
         f"schemas/{team}/order-placed/contract.yaml": _CONTRACT,
         f"schemas/{team}/order-placed/1.avsc": _SCHEMA.format(**words),

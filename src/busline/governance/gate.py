@@ -100,6 +100,13 @@ def run_gate(question: Question, more: Iterable[Finding] = ()) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
+def as_if_for(workspace: Workspace, audience: Audience) -> Question:
+    """What would be missing if every contract were for that audience: rules and levels, over all versions."""
+    contracts = {name: replace(contract, audience=audience) for name, contract in workspace.contracts.items()}
+    shown = replace(workspace, contracts=contracts)
+    return Question(workspace=shown, base=None, today=dt.date.max, only=frozenset({Part.RULES, Part.LEVELS}))
+
+
 def _evaluated(workspace: Workspace) -> frozenset[str]:
     """Outside a repository nobody can say whether a folder is guarded."""
     return _EVALUATED if repository_root(workspace.path) else _EVALUATED - {ownership.GUARDED.id}
