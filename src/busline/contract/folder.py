@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
-from busline.contract.files import BuslineFile, ContractFile, FileModel, RuleFiles, ServiceFile, TeamFile
+from busline.contract.file_values import contract_of, environments, rules_off, service_spec, team_spec
+from busline.contract.files import BuslineFile, ContractFile, FileModel, ServiceFile, TeamFile
 from busline.contract.finding import Finding
-from busline.contract.model import (
-    Acceptance,
-    Contract,
-    Deprecation,
-    Environment,
-    FieldDeprecation,
-    Grant,
-    Kind,
-    Publication,
-    RuleOff,
-    ServiceSpec,
-    Source,
-    Storage,
-    Subscription,
-    TeamSpec,
-    Version,
-)
+from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, Source, TeamSpec, Version
 from busline.contract.schema import parse
+from busline.contract.schema_parser import Alike
 from busline.contract.validation import validated
-from busline.contract.yaml_reader import Document, read_bytes, read_yaml
+from busline.contract.yaml_reader import Document, read_bytes, read_yaml, why_not
 from busline.errors import ContractError, SchemaInvalid
 from busline.names import RESERVED_TEAM, ContractName, Service, Team
 
 M = TypeVar("M", bound=FileModel)
 N = TypeVar("N", Team, ContractName, Service)
-MAX_EXAMPLE = 262_144
-SERVICE_SUFFIX = ".service.yaml"
+Entry: TypeAlias = "os.DirEntry[str]"
+Listed: TypeAlias = Mapping[str, "Entry | None"]
+"""What is in a folder, by name. None: a link out of the workspace, of which a finding tells; nobody reads it."""
+MAX_EXAMPLE: Final = 262_144
+SERVICE_SUFFIX: Final = ".service.yaml"
 
 
 @dataclass
 class Folder:
-    """What was read so far. `broken` are contracts and services that exist and cannot be used: no second finding."""
+    """What was read so far. `broken` are contracts and services that exist and cannot be used: no second finding.
+
+    Paths are plain strings, and a folder is listed once: at 50,000 files each question to the system counts.
+    """
 
     path: Path
     company: str = ""
@@ -63,38 +55,42 @@ class Folder:
         """Everything, in the order of names."""
         if not self.path.is_dir():
             return self.say(".", f"{self.path} is no folder", "Make a workspace with `busline init`.")
-        self._company()
-        for entry in self._entries(self.path):
-            if entry.is_dir():
-                self._team(Path(entry.path))
-            elif entry.name.endswith((".yml", SERVICE_SUFFIX)) or entry.name in ("team.yaml", "contract.yaml"):
-                self.say(entry.name, "does not belong here", "Here: busline.yaml and a folder a team.")
+        listed = self._list(str(self.path), "")
+        self._company(listed)
+        for name, entry in listed.items():
+            if entry is not None and entry.is_dir():
+                self._team(entry)
+            elif entry and (name.endswith((".yml", SERVICE_SUFFIX)) or name in ("team.yaml", "contract.yaml")):
+                self.say(name, "does not belong here", "Here: busline.yaml and a folder a team.")
         return None
 
-    def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
-        """By name, without hidden ones and without links out of the workspace."""
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+    def _list(self, folder: str, shown: str) -> Listed:
+        """By name, without hidden ones and linked folders. shown: what findings put before a name."""
+        listed: dict[str, Entry | None] = {}
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            self.say(shown.rstrip("/") or ".", why_not(error), "Mend its permissions.")
+            return listed
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if self._leads_out(entry.path):
-                self.say(self._shown(entry.path), "a link out of the workspace", "Put the file itself here.")
-            elif entry.is_symlink() and entry.is_dir():
-                self.say(self._shown(entry.path), "a link to a folder", "Folders are not linked; move it here.")
+            if not entry.is_symlink():
+                listed[entry.name] = entry
+            elif not Path(entry.path).resolve().is_relative_to(self.path.resolve()):
+                self.say(shown + entry.name, "a link out of the workspace", "Put the file itself here.")
+                listed[entry.name] = None
+            elif entry.is_dir():
+                self.say(shown + entry.name, "a link to a folder", "Folders are not linked; move it here.")
             else:
-                yield entry
+                listed[entry.name] = entry
+        return listed
 
-    def _leads_out(self, path: Path | str) -> bool:
-        return os.path.islink(path) and not Path(path).resolve().is_relative_to(self.path.resolve())
-
-    def _shown(self, path: Path | str) -> str:
-        return os.path.relpath(path, self.path)
-
-    def _load(self, model: type[M], path: Path) -> tuple[M, Document] | None:
-        if self._leads_out(path):  # said where the folder is listed
+    def _load(self, model: type[M], entry: Entry | None, shown: str) -> tuple[M, Document] | None:
+        if entry is None:
             return None
-        document = read_yaml(path, self._shown(path))
+        document = read_yaml(entry, shown)
         if isinstance(document, Finding):
             self.findings.append(document)
             return None
@@ -105,131 +101,108 @@ class Folder:
         self.documents[document.file] = document
         return found, document
 
-    def _company(self) -> None:
-        path = self.path / "busline.yaml"
-        if not path.exists():
+    def _company(self, listed: Listed) -> None:
+        if "busline.yaml" not in listed:
             return self.say("busline.yaml", "missing", "Make a workspace with `busline init`, or write `company: …`.")
-        loaded = self._load(BuslineFile, path)
+        loaded = self._load(BuslineFile, listed["busline.yaml"], "busline.yaml")
         if loaded is None:
             return None
         file, document = loaded
-        self.company, self.branch, self.off = file.company, file.branch, _off(file.rules, document)
-        for name, given in file.environments.items():
-            self.environments[name] = Environment(
-                name=name,
-                url=given.url,
-                registry=given.registry,
-                replicas=given.storage.replicas,
-                enforce=given.enforce,
-                credentials=given.credentials.command if given.credentials else (),
-                source=Source(file=document.file, line=document.line(("environments", name))),
-            )
+        self.company, self.branch, self.off = file.company, file.branch, rules_off(file.rules, document)
+        self.environments |= environments(file, document)
         return None
 
-    def _named(self, kind: type[N], text: str, path: Path) -> N | None:
+    def _named(self, kind: type[N], text: str, shown: str) -> N | None:
         try:
             return kind(text)
         except ContractError as error:
-            self.say(self._shown(path), error.what, error.fix or "")
+            self.say(shown, error.what, error.fix or "")
             return None
 
-    def _team(self, folder: Path) -> None:
-        team = self._named(Team, folder.name, folder)
+    def _team(self, folder: Entry) -> None:
+        team = self._named(Team, folder.name, folder.name)
         if team is None:
             return None
         if team == RESERVED_TEAM:
             return self.say(team, f"the team {team!r} is busline's own", "Choose another name.")
-        self.teams[team] = self._team_spec(team, folder / "team.yaml")
-        for entry in self._entries(folder):
-            path = Path(entry.path)
+        listed = self._list(folder.path, f"{team}/")
+        self.teams[team] = self._team_spec(team, listed)
+        for name, entry in listed.items():
+            if entry is None:
+                continue
             if entry.is_dir():
-                self._contract(team, path)
-            elif entry.name.endswith(SERVICE_SUFFIX):
-                self._service(team, path)
-            elif entry.name != "team.yaml" and entry.name.endswith((".yaml", ".yml", ".avsc")):
-                self.say(
-                    self._shown(path),
-                    "not a file of a team",
-                    "Here: team.yaml, <name>.service.yaml, a folder a contract.",
-                )
+                self._contract(team, entry)
+            elif name.endswith(SERVICE_SUFFIX):
+                self._service(team, entry)
+            elif name != "team.yaml" and name.endswith((".yaml", ".yml", ".avsc")):
+                fix = "Here: team.yaml, <name>.service.yaml, a folder a contract."
+                self.say(f"{team}/{name}", "not a file of a team", fix)
         return None
 
-    def _team_spec(self, team: Team, path: Path) -> TeamSpec:
-        if not path.exists():
-            self.say(self._shown(path), "missing", "Write `contact: {mail: …}`, so that others know whom to ask.")
+    def _team_spec(self, team: Team, listed: Listed) -> TeamSpec:
+        shown = f"{team}/team.yaml"
+        if "team.yaml" not in listed:
+            self.say(shown, "missing", "Write `contact: {mail: …}`, so that others know whom to ask.")
             return TeamSpec(name=team)
-        loaded = self._load(TeamFile, path)
-        if loaded is None:
-            return TeamSpec(name=team)
-        file, document = loaded
-        return TeamSpec(
-            name=team,
-            description=file.description,
-            mail=file.contact.mail,
-            chat=file.contact.chat,
-            codeowners=file.codeowners,
-            off=_off(file.rules, document),
-            source=Source(file=document.file),
-        )
+        loaded = self._load(TeamFile, listed["team.yaml"], shown)
+        return TeamSpec(name=team) if loaded is None else team_spec(team, *loaded)
 
-    def _service(self, team: Team, path: Path) -> None:
-        name = self._named(Service, f"{team}/{path.name.removesuffix(SERVICE_SUFFIX)}", path)
+    def _service(self, team: Team, entry: Entry) -> None:
+        shown = f"{team}/{entry.name}"
+        name = self._named(Service, shown.removesuffix(SERVICE_SUFFIX), shown)
         if name is None:
             return None
         if name.is_people:
-            return self.say(self._shown(path), "`people` is every team's persons and declares nothing", "Rename it.")
-        loaded = self._load(ServiceFile, path)
+            return self.say(shown, "`people` is every team's persons and declares nothing", "Rename it.")
+        loaded = self._load(ServiceFile, entry, shown)
         if loaded is None:
             self.broken.add(name)
         else:
-            self.services[name] = _service(name, *loaded)
+            self.services[name] = service_spec(name, *loaded)
         return None
 
-    def _contract(self, team: Team, folder: Path) -> None:
-        name = self._named(ContractName, f"{team}.{folder.name}", folder)
+    def _contract(self, team: Team, folder: Entry) -> None:
+        name = self._named(ContractName, f"{team}.{folder.name}", f"{team}/{folder.name}")
         if name is None:
             return None
-        path = folder / "contract.yaml"
-        if not path.exists():
+        shown, before = f"{team}/{folder.name}/", len(self.findings)
+        listed = self._list(folder.path, shown)
+        if "contract.yaml" not in listed:
             self.broken.add(name)
-            return self.say(self._shown(path), "missing", "Write a description and a key; or remove the folder.")
-        before = len(self.findings)
-        loaded = self._load(ContractFile, path)
-        versions = self._versions(folder)
-        example = self._example(folder / "example.json")
+            return self.say(f"{shown}contract.yaml", "missing", "Write a description and a key; or remove the folder.")
+        loaded = self._load(ContractFile, listed["contract.yaml"], f"{shown}contract.yaml")
+        versions = self._versions(listed, shown)
+        example = self._example(listed.get("example.json"), f"{shown}example.json")
         if loaded is None or len(self.findings) > before:
             self.broken.add(name)
         if loaded is not None:
-            self.contracts[name] = _contract(name, *loaded, versions, example)
+            self.contracts[name] = contract_of(name, *loaded, versions, example)
         return None
 
-    def _versions(self, folder: Path) -> tuple[Version, ...]:
-        numbers = []
-        for entry in self._entries(folder):
-            stem, dot, suffix = entry.name.partition(".")
+    def _versions(self, listed: Listed, shown: str) -> tuple[Version, ...]:
+        files: dict[int, Entry] = {}
+        for name, entry in listed.items():
+            stem, dot, suffix = name.partition(".")
+            if entry is None:
+                continue
             if suffix == "avsc" and stem.isascii() and stem.isdigit() and stem[0] != "0" and len(stem) < 6:
-                numbers.append(int(stem))
-            elif suffix == "avsc" or (dot and suffix in ("yaml", "yml") and entry.name != "contract.yaml"):
-                self.say(
-                    self._shown(entry.path),
-                    "not a file of a contract",
-                    "Here: contract.yaml, 1.avsc, 2.avsc, example.json.",
-                )
-        numbers.sort()
-        gap = next((i for i, number in enumerate(numbers, 1) if i != number), None)
-        if gap is not None:
-            self.say(self._shown(folder / f"{gap}.avsc"), "missing", "Versions are numbered from 1 without gaps.")
-            numbers = numbers[: gap - 1]
-        return tuple(v for v in (self._version(folder / f"{n}.avsc", n) for n in numbers) if v is not None)
+                files[int(stem)] = entry
+            elif suffix == "avsc" or (dot and suffix in ("yaml", "yml") and name != "contract.yaml"):
+                self.say(shown + name, "not a file of a contract", "Here: contract.yaml, 1.avsc, 2.avsc, example.json.")
+        whole = next(n for n in range(len(files) + 1) if n + 1 not in files)
+        if whole < len(files):
+            self.say(f"{shown}{whole + 1}.avsc", "missing", "Versions are numbered from 1 without gaps.")
+        alike = Alike() if whole > 1 else None
+        read = (self._version(files[n], f"{shown}{n}.avsc", n, alike) for n in range(1, whole + 1))
+        return tuple(version for version in read if version is not None)
 
-    def _version(self, path: Path, number: int) -> Version | None:
-        shown = self._shown(path)
-        data = read_bytes(path, shown)
+    def _version(self, entry: Entry, shown: str, number: int, alike: Alike | None) -> Version | None:
+        data = read_bytes(entry, shown)
         if isinstance(data, Finding):
             self.findings.append(data)
             return None
         try:
-            return Version(number=number, schema=parse(data), source=Source(file=shown))
+            return Version(number=number, schema=parse(data, alike=alike), source=Source(file=shown))
         except SchemaInvalid as error:
             line = _json_line(error.why)
             self.say(shown, f"{error.what}: {error.why or ''}", error.fix or "", line=line, key=error.where or "")
@@ -237,21 +210,21 @@ class Folder:
             self.say(shown, "not UTF-8", "Save the file as UTF-8.")
         return None
 
-    def _example(self, path: Path) -> dict[str, object] | None:
-        if self._leads_out(path) or not path.exists():
+    def _example(self, entry: Entry | None, shown: str) -> dict[str, object] | None:
+        if entry is None:
             return None
-        data = read_bytes(path, self._shown(path), MAX_EXAMPLE)
+        data = read_bytes(entry, shown, MAX_EXAMPLE)
         if isinstance(data, Finding):
             self.findings.append(data)
             return None
         try:
             value = json.loads(data)
         except (ValueError, RecursionError) as error:
-            self.say(self._shown(path), f"not JSON: {error}", "Mend it.", line=_json_line(str(error)))
+            self.say(shown, f"not JSON: {error}", "Mend it.", line=_json_line(str(error)))
             return None
         if isinstance(value, dict):
             return cast("dict[str, object]", value)
-        self.say(self._shown(path), "not an object", "Write one event: {field: value}.")
+        self.say(shown, "not an object", "Write one event: {field: value}.")
         return None
 
 
@@ -260,98 +233,3 @@ def _json_line(why: str | None) -> int:
     _, found, rest = (why or "").partition("line ")
     number = rest.split(" ")[0]
     return int(number) if found and number.isdigit() else 1
-
-
-def _service(name: Service, file: ServiceFile, document: Document) -> ServiceSpec:
-    def at(*path: str | int) -> Source:
-        return Source(file=document.file, line=document.line(path))
-
-    return ServiceSpec(
-        name=name,
-        publishes=tuple(
-            Publication(contract=ContractName(c), version=v, source=at("publishes", c))
-            for c, v in sorted(file.publishes.items())
-        ),
-        subscribes=tuple(
-            Subscription(
-                contract=ContractName(c), version=s.version, fields=s.fields, start=s.start, source=at("subscribes", c)
-            )
-            for c, s in sorted(file.subscribes.items())
-        ),
-        reads=tuple(ContractName(c) for c in file.reads),
-        groups=file.groups,
-        transactional=file.transactional,
-        accepts=tuple(
-            Acceptance(
-                contract=ContractName(a.contract), version=a.version, why=a.why, until=a.until, source=at("accepts", i)
-            )
-            for i, a in enumerate(file.accepts)
-        ),
-        off=_off(file.rules, document),
-        source=Source(file=document.file),
-    )
-
-
-def _contract(
-    name: ContractName,
-    file: ContractFile,
-    document: Document,
-    versions: tuple[Version, ...],
-    example: dict[str, object] | None,
-) -> Contract:
-    retention = file.storage.retention
-    if file.kind is Kind.STATE and ("storage", "retention") not in document.lines:
-        retention = None
-    d = file.deprecation
-    return Contract(
-        name=name,
-        description=file.description.strip(),
-        kind=file.kind,
-        audience=file.audience,
-        key=file.key,
-        compatibility=file.compatibility,
-        versions=versions,
-        grants=tuple(_grants(file, document)),
-        storage=Storage(partitions=file.storage.partitions, retention=retention, max_record=file.storage.max_record),
-        tags=file.tags,
-        pii=frozenset(f for f, said in file.fields.items() if said.pii),
-        deprecated={
-            f: FieldDeprecation(since=gone.since, use=gone.use)
-            for f, said in file.fields.items()
-            if (gone := said.deprecated)
-        },
-        quota={k: v for k, v in file.quota.model_dump().items() if v is not None},
-        deprecation=Deprecation(
-            since=d.since,
-            sunset=d.sunset,
-            replacement=ContractName(d.replacement) if d.replacement else None,
-            source=Source(file=document.file, line=document.line(("deprecation",))),
-        )
-        if d
-        else None,
-        retired=file.retired,
-        topic=file.kafka.topic or "",
-        subject=file.kafka.subject or "",
-        example=example,
-        off=_off(file.rules, document),
-        source=Source(file=document.file),
-    )
-
-
-def _off(rules: RuleFiles, document: Document) -> tuple[RuleOff, ...]:
-    return tuple(
-        RuleOff(
-            rule=rule,
-            reason=said.off,
-            fields=said.fields,
-            source=Source(file=document.file, line=document.line(("rules", rule))),
-        )
-        for rule, said in rules.items()
-    )
-
-
-def _grants(file: ContractFile, document: Document) -> Iterator[Grant]:
-    for action, given in (("subscribe", file.access.subscribe), ("read", file.access.read)):
-        for index, one in enumerate(given):
-            source = Source(file=document.file, line=document.line(("access", action, index)))
-            yield Grant(to=one.to, read_only=action == "read", pii=one.pii, source=source)

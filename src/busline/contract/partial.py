@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from busline.contract.folder import SERVICE_SUFFIX, Folder
+from busline.contract.folder import SERVICE_SUFFIX, Entry, Folder
 from busline.names import Team
 
 _NAME: Final = re.compile(rb"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
@@ -83,18 +83,16 @@ class PartialFolder(Folder):
 
     units: Units = field(default_factory=Units)
 
-    def _contract(self, team: Team, folder: Path) -> None:
+    def _contract(self, team: Team, folder: Entry) -> None:
         name = f"{team}.{folder.name}"
         if name in self.units.contracts:
             super()._contract(team, folder)
         else:
             self.broken.add(name)
 
-    def _service(self, team: Team, path: Path) -> None:
-        name = f"{team}/{path.name.removesuffix(SERVICE_SUFFIX)}"
+    def _service(self, team: Team, entry: Entry) -> None:
+        name = f"{team}/{entry.name.removesuffix(SERVICE_SUFFIX)}"
         if name in self.units.services:
-            super()._service(team, path)
+            super()._service(team, entry)
         else:
             self.broken.add(name)
-
-

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from busline.contract.canonical import canonical_form, crc64_avro
 from busline.contract.nodes import Json, Node
-from busline.contract.schema_parser import MAX_TEXT, NAME, Parser
+from busline.contract.schema_parser import MAX_TEXT, Alike, Parser, is_name
 from busline.errors import SchemaInvalid
 
 
@@ -43,12 +43,22 @@ class Schema:
         return hash(self.canonical)
 
 
-def parse(source: str | bytes | Mapping[str, Any] | list[Any] | Schema, *, where: str | None = None) -> Schema:
-    """A schema from JSON text, from parsed JSON, or as it is. Raises SchemaInvalid with the path in the schema."""
+def parse(
+    source: str | bytes | Mapping[str, Any] | list[Any] | Schema,
+    *,
+    where: str | None = None,
+    alike: Alike | None = None,
+) -> Schema:
+    """A schema from JSON text, from parsed JSON, or as it is. Raises SchemaInvalid with the path in the schema.
+
+    alike: what the other versions of one contract, parsed from text with the same, have in common with this one.
+    """
     if isinstance(source, Schema):
         return source
-    value = _load(source, where) if isinstance(source, str | bytes) else source
-    return Schema(Parser(where).node(value, None, "$", 0), cast(Json, value))
+    if not isinstance(source, str | bytes):
+        return Schema(Parser(where).node(source, None, "$", 0), cast(Json, source))
+    value = _load(source, where)
+    return Schema(Parser(where, alike).node(value, None, "$", 0), cast(Json, value))
 
 
 def _load(text: str | bytes, where: str | None) -> object:
@@ -61,7 +71,7 @@ def _load(text: str | bytes, where: str | None) -> object:
         raise SchemaInvalid("the schema is nested too deeply", where=where) from None
     except ValueError as error:
         bare = text.decode(errors="replace") if isinstance(text, bytes) else text
-        if NAME.fullmatch(bare):  # a bare primitive name, as registries hand it out
+        if is_name(bare):  # a bare primitive name, as registries hand it out
             return bare
         raise SchemaInvalid("the schema is not JSON", where=where, why=str(error)) from None
 

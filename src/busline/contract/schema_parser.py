@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import marshal
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from busline.contract.nodes import (
@@ -26,7 +28,6 @@ from busline.errors import SchemaInvalid
 
 MAX_DEPTH: Final = 64
 MAX_TEXT: Final = 1_048_576
-NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INTS: Final = {"date": "int", "time-millis": "int"}
 _LONGS: Final = dict.fromkeys(
     (
@@ -43,12 +44,39 @@ _LONGS: Final = dict.fromkeys(
 _PLAIN_LOGICAL: Final = _INTS | _LONGS
 
 
-class Parser:
-    """One walk over the JSON, with the names defined so far."""
+@dataclass(slots=True)
+class _Seen:
+    """A field as it was parsed. place: namespace and depth. meant: which name (full, as given) stood for what."""
 
-    def __init__(self, where: str | None) -> None:
+    item: Mapping[str, Any]
+    exact: bytes
+    place: tuple[str | None, int]
+    field: Field
+    defined: dict[str, Named]
+    meant: list[tuple[str, str, Named]]
+
+
+class Alike:
+    """Fields of the schemas parsed before, by path: what stands unchanged in the next version is the same object there.
+
+    Versions of a contract have most of their fields in common: that spares most of the time and memory that they take.
+    """
+
+    def __init__(self) -> None:
+        self.seen: dict[str, _Seen] = {}
+
+
+class Parser:
+    """One walk over the JSON, with the names defined so far.
+
+    alike: take equal fields from there. Only for JSON that nobody else holds: its equal parts are replaced too.
+    """
+
+    def __init__(self, where: str | None, alike: Alike | None = None) -> None:
         self.where = where
         self.names: dict[str, Named] = {}
+        self.alike = alike
+        self.meant: list[tuple[str, str, Named]] = []
 
     def fail(self, path: str, why: str) -> SchemaInvalid:
         return SchemaInvalid("not an Avro schema", where=f"{self.where}: {path}" if self.where else path, why=why)
@@ -60,7 +88,7 @@ class Parser:
             return self.reference(value, space, path)
         if isinstance(value, list):
             return self.union(value, space, path, depth)
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise self.fail(path, f"expected a name, a list or an object, not {value!r:.60}")
         kind = value.get("type")
         if isinstance(kind, dict | list):  # {"type": {...}} as Java accepts it
@@ -89,6 +117,7 @@ class Parser:
         found = self.names.get(full) or self.names.get(name)
         if found is None:
             raise self.fail(path, f"the name {name!r} is not defined before this place")
+        self.meant.append((full, name, found))
         return found
 
     def union(self, value: list[Any], space: str | None, path: str, depth: int) -> Union:
@@ -107,8 +136,8 @@ class Parser:
         full = self.full_name(value, space, path)
         own_space = full.rpartition(".")[0] or None
         aliases = self.aliases(value, own_space, path)
-        doc = value.get("doc") if isinstance(value.get("doc"), str) else ""
-        doc = str(doc)
+        said = value.get("doc")
+        doc = said if isinstance(said, str) else ""
         if full in self.names:
             raise self.fail(path, f"the name {full!r} is defined twice")
         if kind == "fixed":
@@ -129,7 +158,7 @@ class Parser:
         name = self.need(value, "name", path)
         given = value.get("namespace", space) or None
         full = name if isinstance(name, str) and "." in name else f"{given}.{name}" if given else name
-        if not isinstance(full, str) or not all(NAME.fullmatch(part) for part in full.split(".")):
+        if not isinstance(full, str) or not all(map(is_name, full.split("."))):
             raise self.fail(path, f"{full!r:.80} is not a name: letters, digits and _, not beginning with a digit")
         if full in PRIMITIVES:
             raise self.fail(path, f"{full!r} is the name of a primitive type")
@@ -143,7 +172,7 @@ class Parser:
 
     def enum(self, value: Mapping[str, Any], full: str, aliases: tuple[str, ...], doc: str, path: str) -> Enum:
         symbols = self.need(value, "symbols", path)
-        if not isinstance(symbols, list) or not all(isinstance(s, str) and NAME.fullmatch(s) for s in symbols):
+        if not isinstance(symbols, list) or not all(isinstance(s, str) and is_name(s) for s in symbols):
             raise self.fail(path, "symbols must be a list of names")
         if len(set(symbols)) != len(symbols):
             raise self.fail(path, "a symbol stands twice")
@@ -158,21 +187,25 @@ class Parser:
             raise self.fail(path, "fields must be a list")
         out: list[Field] = []
         for i, item in enumerate(given):
-            if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
+            if not isinstance(item, dict | Mapping) or not isinstance(item.get("name"), str):
                 raise self.fail(f"{path}.fields[{i}]", "a field is an object with a name and a type")
-            out.append(self.field(item, space, path, depth))
+            if self.alike is None:
+                out.append(self.field(item, space, f"{path}.{item['name']}", depth))
+            else:
+                seen = self.seen(self.alike, item, (space, depth), f"{path}.{item['name']}")
+                given[i] = seen.item
+                out.append(seen.field)
         names = [f.name for f in out]
         if len(set(names)) != len(names):
             raise self.fail(path, f"a field name stands twice in {names!r:.200}")
         return tuple(out)
 
-    def field(self, item: Mapping[str, Any], space: str | None, path: str, depth: int) -> Field:
+    def field(self, item: Mapping[str, Any], space: str | None, here: str, depth: int) -> Field:
         name = item["name"]
-        here = f"{path}.{name}"
-        if not NAME.fullmatch(name):
+        if not is_name(name):
             raise self.fail(here, f"{name!r:.80} is not a field name")
-        aliases = item.get("aliases", [])
-        if not isinstance(aliases, list) or not all(isinstance(a, str) for a in aliases):
+        aliases = item.get("aliases", ())
+        if aliases != () and not (isinstance(aliases, list) and all(isinstance(a, str) for a in aliases)):
             raise self.fail(here, "aliases must be a list of names")
         node = self.node(self.need(item, "type", here), space, here, depth + 1)
         doc = item.get("doc")
@@ -184,6 +217,43 @@ class Parser:
             tuple(aliases),
             str(item.get("order", "ascending")),
         )
+
+    def seen(self, alike: Alike, item: Mapping[str, Any], place: tuple[str | None, int], here: str) -> _Seen:
+        """An equal field of an earlier schema at this place whose names mean the same here; else this one, parsed."""
+        exact = _exact(item)
+        known = alike.seen.get(here)
+        if known and known.exact == exact and known.place == place and self.means_the_same(known):
+            return known
+        names, meant = len(self.names), len(self.meant)
+        field = self.field(item, place[0], here, place[1])
+        defined = dict(islice(self.names.items(), names, None))
+        seen = alike.seen[here] = _Seen(item, exact, place, field, defined, self.meant[meant:])
+        return seen
+
+    def means_the_same(self, seen: _Seen) -> bool:
+        """If so, its names are defined here too."""
+        if not seen.defined and not seen.meant:
+            return True
+        names = self.names | seen.defined
+        if len(names) != len(self.names) + len(seen.defined):
+            return False
+        if any((names.get(full) or names.get(name)) is not node for full, name, node in seen.meant):
+            return False
+        self.names = names
+        self.meant += seen.meant
+        return True
+
+
+def _exact(item: Any) -> bytes:
+    """Equal for JSON that is the same in order and type as well, unlike ==, for which 1, 1.0 and true are one.
+
+    The format's version 0 depends on nothing but the value.
+    """
+    return marshal.dumps(item, 0)
+
+
+def is_name(text: str) -> bool:
+    return text.isascii() and text.isidentifier()
 
 
 def _logical(value: Mapping[str, Any], kind: str, size: int | None) -> Logical | None:

@@ -78,10 +78,14 @@ def read(folder: Folder, *, checked: bool = True) -> list[Finding]:
 
 @contextmanager
 def _without_gc() -> Iterator[None]:
+    """What is made meanwhile goes to the oldest generation unseen: the next collection would walk through all of it."""
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # else somebody froze what is theirs
+            gc.freeze()
+            gc.unfreeze()
         if was:
             gc.enable()

@@ -10,8 +10,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import yaml
 
@@ -55,22 +54,41 @@ class _Refused(Exception):
         self.line, self.what, self.fix = line, what, fix
 
 
-def read_bytes(path: Path, file: str, limit: int = MAX_BYTES) -> bytes | Finding:
-    """A regular file's content. Its size is asked before it is opened; a device or pipe is never opened."""
+File: TypeAlias = "str | os.PathLike[str]"
+
+
+def read_bytes(path: File, file: str, limit: int = MAX_BYTES) -> bytes | Finding:
+    """A regular file's content; a device or pipe is never opened. An entry of a listed folder is the cheapest path."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+        listed = isinstance(path, os.DirEntry) and path.is_file(follow_symlinks=False)
+        if not listed and not stat.S_ISREG(os.stat(path).st_mode):
             return Finding(file=file, what="not a regular file", fix="Put a plain file here.")
-        if status.st_size > limit:
-            what = f"{status.st_size} bytes are more than the {limit} taken here"
-            return Finding(file=file, what=what, fix="Remove what does not belong here.")
-        with path.open("rb") as opened:
-            return opened.read(limit)
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            size = os.fstat(opened).st_size
+            if size <= limit:
+                return _whole(opened, size)
+        finally:
+            os.close(opened)
     except OSError as error:
-        return Finding(file=file, what=f"cannot be read: {os.strerror(error.errno or 0)}", fix="Mend its permissions.")
+        return Finding(file=file, what=why_not(error), fix="Mend its permissions.")
+    what = f"{size} bytes are more than the {limit} taken here"
+    return Finding(file=file, what=what, fix="Remove what does not belong here.")
 
 
-def read_yaml(path: Path, file: str) -> Document | Finding:
+def _whole(opened: int, size: int) -> bytes:
+    """One call where the system gives all at once, as local file systems do."""
+    data = os.read(opened, size)
+    while len(data) < size and (more := os.read(opened, size - len(data))):
+        data += more
+    return data
+
+
+def why_not(error: OSError) -> str:
+    return f"cannot be read: {os.strerror(error.errno or 0)}"
+
+
+def read_yaml(path: File, file: str) -> Document | Finding:
     """`file` is the name to show."""
     data = read_bytes(path, file)
     return data if isinstance(data, Finding) else parse_yaml(data, file)
@@ -110,14 +128,15 @@ def _syntax(error: yaml.YAMLError, file: str) -> Finding:
 
 
 class _Open:
-    """A mapping or sequence that is being filled."""
+    """A mapping or sequence that is being filled. at: the place of `key`."""
 
-    __slots__ = ("key", "path", "value")
+    __slots__ = ("at", "key", "path", "value")
 
     def __init__(self, value: list[Value] | dict[str, Value], path: Path_) -> None:
         self.value = value
         self.path = path
         self.key: str | None = None
+        self.at: Path_ = ()
 
 
 class _Builder:
@@ -132,19 +151,25 @@ class _Builder:
         self.documents = 0
 
     def build(self, text: str) -> Document:
-        for event in yaml.parse(text, Loader=_LOADER):
-            self._take(event, event.start_mark.line + 1 if event.start_mark else 1)
+        loader = _LOADER(text)
+        try:
+            while (event := loader.get_event()) is not None:
+                self._take(event)
+        finally:
+            loader.dispose()
         return Document(file=self.file, value=self.root, lines=self.lines)
 
-    def _take(self, event: yaml.Event, line: int) -> None:
-        if isinstance(event, yaml.ScalarEvent):
+    def _take(self, event: yaml.Event) -> None:
+        kind, mark = type(event), event.start_mark
+        line = mark.line + 1 if mark else 1
+        if kind is yaml.ScalarEvent:
             self._node(event, line)
             self._scalar(event, line)
-        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            self._node(event, line)
-            self._open({} if isinstance(event, yaml.MappingStartEvent) else [], line)
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
             self.stack.pop()
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            self._node(event, line)
+            self._open({} if kind is yaml.MappingStartEvent else [], line)
         elif isinstance(event, yaml.AliasEvent):
             raise _Refused(line, f"an alias (*{event.anchor})", "Write the value out; aliases are not taken.")
         elif isinstance(event, yaml.DocumentStartEvent):
@@ -152,33 +177,32 @@ class _Builder:
             if self.documents > 1:
                 raise _Refused(line, "a second document", "One file holds one document: remove `---` and the rest.")
 
-    def _node(self, event: yaml.NodeEvent, line: int) -> None:
+    def _node(self, event: Any, line: int) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise _Refused(line, f"more than {MAX_NODES} values")
         if event.anchor is not None:
             raise _Refused(line, f"an anchor (&{event.anchor})", "Write values out; anchors are not taken.")
-        tag = getattr(event, "tag", None)
-        if tag is not None and tag != "!":
-            raise _Refused(line, f"a tag ({tag:.60})", "Remove it; only plain values are taken.")
+        if event.tag is not None and event.tag != "!":
+            raise _Refused(line, f"a tag ({event.tag:.60})", "Remove it; only plain values are taken.")
 
-    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+    def _scalar(self, event: Any, line: int) -> None:
         top = self.stack[-1] if self.stack else None
-        if top is not None and isinstance(top.value, dict) and top.key is None:
+        if top is not None and top.key is None and isinstance(top.value, dict):
             self._key(top, event.value, line)
         else:
             self._put(_plain(event.value) if event.implicit[0] else event.value, line)
 
     def _key(self, top: _Open, key: str, line: int) -> None:
+        at = (*top.path, key)
         if key in top.value:
-            first = self.lines[(*top.path, key)]
             raise _Refused(
-                line, f"the key {key!r:.80} stands twice", f"The first is in line {first}: keep one of them."
+                line, f"the key {key!r:.80} stands twice", f"The first is in line {self.lines[at]}: keep one of them."
             )
         if key == "<<":
             raise _Refused(line, "a merge key (<<)", "Write the values out.")
-        top.key = key
-        self.lines[(*top.path, key)] = line
+        top.key, top.at = key, at
+        self.lines[at] = line
 
     def _open(self, value: list[Value] | dict[str, Value], line: int) -> None:
         if len(self.stack) >= MAX_DEPTH:
@@ -192,16 +216,15 @@ class _Builder:
             return ()
         top = self.stack[-1]
         if isinstance(top.value, list):
+            path = (*top.path, len(top.value))
             top.value.append(value)
-            path: Path_ = (*top.path, len(top.value) - 1)
             self.lines[path] = line
             return path
         if top.key is None:
             raise _Refused(line, "a list or mapping as a key", "Keys are plain text.")
-        path = (*top.path, top.key)
         top.value[top.key] = value
         top.key = None
-        return path
+        return top.at
 
 
 def _plain(text: str) -> Value:

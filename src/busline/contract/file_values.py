@@ -1,0 +1,148 @@
+"""From a file's model to the domain's values, each with the line where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from busline.contract.files import BuslineFile, ContractFile, RuleFiles, ServiceFile, TeamFile
+from busline.contract.model import (
+    Acceptance,
+    Contract,
+    Deprecation,
+    Environment,
+    FieldDeprecation,
+    Grant,
+    Kind,
+    Publication,
+    RuleOff,
+    ServiceSpec,
+    Source,
+    Storage,
+    Subscription,
+    TeamSpec,
+    Version,
+)
+from busline.contract.yaml_reader import Document
+from busline.names import ContractName, Service, Team
+
+
+def environments(file: BuslineFile, document: Document) -> dict[str, Environment]:
+    return {
+        name: Environment(
+            name=name,
+            url=given.url,
+            registry=given.registry,
+            replicas=given.storage.replicas,
+            enforce=given.enforce,
+            credentials=given.credentials.command if given.credentials else (),
+            source=Source(file=document.file, line=document.line(("environments", name))),
+        )
+        for name, given in file.environments.items()
+    }
+
+
+def team_spec(team: Team, file: TeamFile, document: Document) -> TeamSpec:
+    return TeamSpec(
+        name=team,
+        description=file.description,
+        mail=file.contact.mail,
+        chat=file.contact.chat,
+        codeowners=file.codeowners,
+        off=rules_off(file.rules, document),
+        source=Source(file=document.file),
+    )
+
+
+def service_spec(name: Service, file: ServiceFile, document: Document) -> ServiceSpec:
+    def at(*path: str | int) -> Source:
+        return Source(file=document.file, line=document.line(path))
+
+    return ServiceSpec(
+        name=name,
+        publishes=tuple(
+            Publication(contract=ContractName(c), version=v, source=at("publishes", c))
+            for c, v in sorted(file.publishes.items())
+        ),
+        subscribes=tuple(
+            Subscription(
+                contract=ContractName(c), version=s.version, fields=s.fields, start=s.start, source=at("subscribes", c)
+            )
+            for c, s in sorted(file.subscribes.items())
+        ),
+        reads=tuple(ContractName(c) for c in file.reads),
+        groups=file.groups,
+        transactional=file.transactional,
+        accepts=tuple(
+            Acceptance(
+                contract=ContractName(a.contract), version=a.version, why=a.why, until=a.until, source=at("accepts", i)
+            )
+            for i, a in enumerate(file.accepts)
+        ),
+        off=rules_off(file.rules, document),
+        source=Source(file=document.file),
+    )
+
+
+def contract_of(
+    name: ContractName,
+    file: ContractFile,
+    document: Document,
+    versions: tuple[Version, ...],
+    example: dict[str, object] | None,
+) -> Contract:
+    retention = file.storage.retention
+    if file.kind is Kind.STATE and ("storage", "retention") not in document.lines:
+        retention = None
+    d = file.deprecation
+    return Contract(
+        name=name,
+        description=file.description.strip(),
+        kind=file.kind,
+        audience=file.audience,
+        key=file.key,
+        compatibility=file.compatibility,
+        versions=versions,
+        grants=tuple(_grants(file, document)),
+        storage=Storage(partitions=file.storage.partitions, retention=retention, max_record=file.storage.max_record),
+        tags=file.tags,
+        pii=frozenset(f for f, said in file.fields.items() if said.pii),
+        deprecated={
+            f: FieldDeprecation(since=gone.since, use=gone.use)
+            for f, said in file.fields.items()
+            if (gone := said.deprecated)
+        },
+        quota={k: v for k, v in file.quota.model_dump().items() if v is not None},
+        deprecation=Deprecation(
+            since=d.since,
+            sunset=d.sunset,
+            replacement=ContractName(d.replacement) if d.replacement else None,
+            source=Source(file=document.file, line=document.line(("deprecation",))),
+        )
+        if d
+        else None,
+        retired=file.retired,
+        topic=file.kafka.topic or "",
+        subject=file.kafka.subject or "",
+        example=example,
+        off=rules_off(file.rules, document),
+        source=Source(file=document.file),
+    )
+
+
+def rules_off(rules: RuleFiles, document: Document) -> tuple[RuleOff, ...]:
+    return tuple(
+        RuleOff(
+            rule=rule,
+            reason=said.off,
+            fields=said.fields,
+            source=Source(file=document.file, line=document.line(("rules", rule))),
+        )
+        for rule, said in rules.items()
+    )
+
+
+def _grants(file: ContractFile, document: Document) -> Iterator[Grant]:
+    for action, given in (("subscribe", file.access.subscribe), ("read", file.access.read)):
+        for index, one in enumerate(given):
+            source = Source(file=document.file, line=document.line(("access", action, index)))
+            yield Grant(to=one.to, read_only=action == "read", pii=one.pii, source=source)
