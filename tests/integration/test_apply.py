@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from busline.contract.model import (
     Version,
 )
 from busline.contract.schema import parse
-from busline.errors import ApplyError, NotAuthorized, UnknownTopic
+from busline.errors import ApplyError, NotAuthorized, RegistryRefused, UnknownTopic
 from busline.governance.applied import read_applied
 from busline.governance.apply import apply
 from busline.governance.plan import Goal, plan_changes
@@ -150,7 +151,28 @@ async def test_an_apply_with_a_registry_takes_its_ids(broker: Transport, registr
             found = await client.lookup(f"{unique}.order-value", version.schema)
             assert found is not None
             assert (version.registry_id, version.number) == (found.id, found.version)
-        assert await client.level(f"{unique}.order-value") == "BACKWARD"
+        assert await client.level(f"{unique}.order-value") == "BACKWARD_TRANSITIVE"
+
+
+@pytest.mark.kafka
+@pytest.mark.registry
+async def test_a_version_that_its_readers_allow_passes_the_level_which_stands_again_after(
+    broker: Transport, registry: str, unique: str
+) -> None:
+    goal = wanted(unique)
+    order = goal.contracts[ContractName(f"{unique}.order")]
+    fields = [{"name": "id", "type": "string"}, {"name": "amount", "type": "long"}]
+    breaking = Version(number=3, schema=parse({"type": "record", "name": f"{unique}.Order", "fields": fields}))
+    later = replace(order, versions=(*order.versions, breaking))
+    async with Registry.at(registry) as client:
+        await apply(await plan_changes(goal, broker, client), broker, client)
+        with pytest.raises(RegistryRefused):
+            await client.register(later.subject, breaking.schema)
+        plan = await plan_changes(replace(goal, contracts={**goal.contracts, order.name: later}), broker, client)
+        assert any("its level lowered for this one" in change.what for change in plan.changes)
+        await apply(plan, broker, client)
+        assert await client.lookup(later.subject, breaking.schema) is not None
+        assert await client.level(later.subject) == "BACKWARD_TRANSITIVE"
 
 
 @pytest.mark.kafka

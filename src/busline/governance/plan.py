@@ -179,7 +179,9 @@ def _subject_lines(subjects: SubjectPlan) -> Iterator[Change]:
         if subject.level:
             yield Change(name, "~", f"registry: {subject.contract.subject} checks {subject.level}")
         for version in subject.missing:
-            yield Change(name, "+", f"registry: {subject.contract.subject}, schema of version {version.number}")
+            lowered = ", its level lowered for this one" if subject.forbids(version) else ""
+            what = f"registry: {subject.contract.subject}, schema of version {version.number}{lowered}"
+            yield Change(name, "+", what)
 
 
 def _record_lines(records: Mapping[bytes, bytes | None], applied: Mapping[bytes, bytes]) -> Iterator[Change]:

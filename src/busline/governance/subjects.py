@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from busline.contract.evolution.levels import Level, level_breaks, level_of
 from busline.contract.model import Contract, Version
 from busline.errors import RegistryRefused
 from busline.names import ContractName
@@ -27,6 +28,10 @@ class Subject(NamedTuple):
     level: str | None
     missing: tuple[Version, ...]
     ids: Ids
+
+    def forbids(self, version: Version) -> bool:
+        """Whether the level refuses a version that is missing: its readers decide, so plan let it through."""
+        return any(level_breaks(self.contract, [version.number]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +79,18 @@ async def register(plan: SubjectPlan, registry: Registry | None) -> Ids:
         if subject.level:
             await registry.set_level(name, subject.level)
         for version in subject.missing:
-            ids[subject.contract.name, version.number] = await _register(registry, subject.contract, version)
+            with_level = _lowered if subject.forbids(version) else _register
+            ids[subject.contract.name, version.number] = await with_level(registry, subject.contract, version)
     return ids
+
+
+async def _lowered(registry: Registry, contract: Contract, version: Version) -> int:
+    """For a version that the readers agree to and the level forbids. The next apply restores what a crash leaves."""
+    await registry.set_level(contract.subject, Level.NONE.upper())
+    try:
+        return await _register(registry, contract, version)
+    finally:
+        await registry.set_level(contract.subject, registry_level(contract))
 
 
 async def _register(registry: Registry, contract: Contract, version: Version) -> int:
@@ -102,7 +117,7 @@ async def _compare(contract: Contract, registry: Registry) -> Subject:
 
 def registry_level(contract: Contract) -> str:
     """The contract's compatibility in the registry's words."""
-    return (contract.compatibility or "backward").upper().replace("-", "_")
+    return level_of(contract).upper()
 
 
 def _lost(applied: Ids, found: Ids) -> list[str]:
