@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -354,3 +355,52 @@ def test_what_is_missing_before_a_contract_is_shown_outside(check: Check, reposi
     }
     assert done.summary["remarks"] == ["ready for public: marketing.user-statistics, orders.order-placed"]
     assert check().code == 0
+
+
+def test_what_a_removed_contract_leaves_behind_is_found_by_what_changed_alone(check: Check, repository: Path) -> None:
+    shutil.rmtree(repository / "schemas/orders/order-placed")
+    done = check("--against", "main")
+    assert {one["about"] for one in done.errors("invalid")} == {
+        "orders/checkout",
+        "billing/invoicing",
+        "marketing/statistics",
+    }
+
+
+def test_a_grant_beyond_the_audience_has_a_rule_of_its_own(check: Check, repository: Path) -> None:
+    contract = repository / "schemas/billing/invoice-sent/contract.yaml"
+    contract.write_text(contract.read_text() + "audience: team\n")
+    assert len(check("--only", "validity").errors("grant-audience")) == 2
+
+
+ODD = {
+    "root": '"string"',
+    "enum": '{"type": "enum", "name": "E", "symbols": ["A"]}',
+    "recursive": '{"type": "record", "name": "OrderPlaced", "fields": [{"name": "n", "type": ["null", "OrderPlaced"]}]}',
+    "empty": '{"type": "record", "name": "OrderPlaced", "fields": []}',
+    "no schema": "[1]",
+    "no json": "{",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("args", [(), ("--against", "main"), ("--as", "public")])
+def test_no_schema_ends_the_check(check: Check, text: str, args: tuple[str, ...]) -> None:
+    Path(VERSION.format(3)).write_text(text)
+    done = check(*args)
+    assert done.code == 4 and done.errors("invalid")
+
+
+def test_from_any_folder_as_a_process_results_are_on_stdout_and_the_code_is_4(repository: Path) -> None:
+    write(3, renamed())
+    done = subprocess.run(
+        [sys.executable, "-m", "busline.cli.main", "check"],
+        cwd=repository / "schemas/orders",
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("BUSLINE_", "GITHUB_"))},
+    )
+    assert done.returncode == 4
+    lines = done.stdout.splitlines()
+    assert lines[0] == "orders.order-placed" and lines[-1] == "next: busline explain reader-fails"
+    assert done.stderr.startswith("compared with main (")

@@ -7,6 +7,7 @@ from typing import Final
 
 from busline.contract.access import decide
 from busline.contract.example import mismatches
+from busline.contract.finding import Finding
 from busline.contract.folder import Folder
 from busline.contract.model import (
     EVERYONE,
@@ -25,6 +26,7 @@ from busline.contract.validation import suggestion
 from busline.errors import ContractError
 from busline.names import RESERVED_TEAM, ContractName, Service, Team
 
+_ABOVE: Final = "grant-audience"
 _KEYLESS: Final = ("null", "float", "double", "bytes")
 
 
@@ -95,14 +97,14 @@ def _grant(folder: Folder, contract: Contract, grant: Grant) -> None:
     source = grant.source or Source(file="?")
     key = "access.read" if grant.read_only else "access.subscribe"
 
-    def say(what: str, fix: str) -> None:
-        folder.say(source.file, what, fix, line=source.line, key=key)
+    def say(what: str, fix: str, rule: str = "invalid") -> None:
+        folder.findings.append(Finding(file=source.file, line=source.line, key=key, what=what, fix=fix, rule=rule))
 
     if sum(other.to == grant.to and other.read_only == grant.read_only for other in contract.grants) > 1:
         say(f"{grant.to!r} stands more than once", "Keep one of them.")
     if grant.to == EVERYONE:
         if contract.audience is Audience.TEAM:
-            say("everyone is more than the audience `team`", "Remove it, or widen the audience.")
+            say("everyone is more than the audience `team`", "Remove it, or widen the audience.", _ABOVE)
         return None
     try:
         to: Team | Service = Service(grant.to) if "/" in grant.to else Team(grant.to)
@@ -115,7 +117,7 @@ def _grant(folder: Folder, contract: Contract, grant: Grant) -> None:
         fix = suggestion(to, [*folder.services]) or "Declare it first: `busline declare`."
         say(f"there is no service {to!r}", fix)
     elif contract.audience is Audience.TEAM and team != contract.owner:
-        say(f"{grant.to!r} is outside the audience `team`", "Remove it, or widen the audience.")
+        say(f"{grant.to!r} is outside the audience `team`", "Remove it, or widen the audience.", _ABOVE)
     return None
 
 

@@ -47,5 +47,5 @@ def _ending(report: Report) -> Iterator[str]:
         yield from (f"  {clean(one)}" for one in report.gone)
     yield summary(report)
     worst = min(report.findings, key=lambda f: (_ORDER.index(f.severity), f), default=None)
-    if worst:
+    if worst and worst.severity is not Severity.NOTE:
         yield f"next: busline explain {worst.rule}"

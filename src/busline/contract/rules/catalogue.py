@@ -41,6 +41,7 @@ _ALL: Final = (
     ownership.REACHABLE,
     ownership.GUARDED,
     gate_rules.INVALID,
+    gate_rules.GRANT_AUDIENCE,
     gate_rules.VERSION_IMMUTABLE,
     gate_rules.CONTRACT_IMMUTABLE,
     gate_rules.DECLARE_FRESH,

@@ -17,6 +17,18 @@ INVALID: Final = error(
     ),
     always=True,
 )
+GRANT_AUDIENCE: Final = error(
+    "grant-audience",
+    "No grant goes beyond the audience.",
+    Page(
+        why="The audience is the ceiling that was agreed on: it decides docs, retention and compatibility. A grant"
+        " beyond it gives the stream to readers that it was not made for.",
+        bad="audience: team\naccess: {subscribe: [billing/invoicing]}",
+        good="audience: company\naccess: {subscribe: [billing/invoicing]}",
+        mend="Remove the grant, or widen the audience and mend what that asks for.",
+    ),
+    always=True,
+)
 VERSION_IMMUTABLE: Final = error(
     "version-immutable",
     "A published version never changes.",
