@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from busline.contract.search import Raw
-from busline.contract.yaml_reader import MAX_BYTES
+from busline.contract.yaml_reader import read_bytes
 from busline.errors import ContractError
 from busline.names import ContractName
 
@@ -20,8 +20,8 @@ def raw_contracts(folder: Path) -> Iterator[Raw]:
                 name = ContractName(f"{team.name}.{stream.name}")
             except ContractError:
                 continue
-            current = f"{stream.path}/{_current(stream.path)}.avsc"
-            yield Raw(name, _bytes(f"{stream.path}/contract.yaml"), _bytes(current))
+            files = _files(stream.path)
+            yield Raw(name, _bytes(files.get("contract.yaml")), _bytes(files.get(f"{_current(files)}.avsc")))
 
 
 def contract_names(folder: Path) -> Iterator[str]:
@@ -39,20 +39,19 @@ def _folders(folder: Path | str) -> list[os.DirEntry[str]]:
     return sorted(inner, key=lambda entry: entry.name)
 
 
-def _current(folder: str) -> int:
-    stems = (name.removesuffix(".avsc") for name in os.listdir(folder) if name.endswith(".avsc"))
+def _files(folder: str) -> dict[str, os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return {entry.name: entry for entry in found}
+    except OSError:
+        return {}
+
+
+def _current(names: Iterable[str]) -> int:
+    stems = (name.removesuffix(".avsc") for name in names if name.endswith(".avsc"))
     return max((int(stem) for stem in stems if stem.isascii() and stem.isdigit() and len(stem) < 6), default=0)
 
 
-def _bytes(path: str) -> bytes:
-    """Without Python's buffers, which cost more than these small files."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return b""
-    try:
-        return os.read(descriptor, MAX_BYTES)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
+def _bytes(file: os.DirEntry[str] | None) -> bytes:
+    data = read_bytes(file, file.name) if file else b""
+    return data if isinstance(data, bytes) else b""
