@@ -376,7 +376,7 @@ def test_a_grant_beyond_the_audience_has_a_rule_of_its_own(check: Check, reposit
 ODD = {
     "root": '"string"',
     "enum": '{"type": "enum", "name": "E", "symbols": ["A"]}',
-    "recursive": '{"type": "record", "name": "OrderPlaced", "fields": [{"name": "n", "type": ["null", "OrderPlaced"]}]}',
+    "recursive": '{"type": "record", "name": "O", "fields": [{"name": "n", "type": ["null", "O"]}]}',
     "empty": '{"type": "record", "name": "OrderPlaced", "fields": []}',
     "no schema": "[1]",
     "no json": "{",
