@@ -41,7 +41,7 @@ def log_changes(
     changes: dict[bytes, bytes | None] = {**changed_entries(wanted, applied)}
     for key in applied.keys() - wanted.keys():
         team = team_of(key)
-        if team in removed or (team in teams and key.startswith(b"service/")):
+        if team is not None and (team in removed or (team in teams and key.startswith(b"service/"))):
             changes[key] = None
     return dict(sorted(changes.items()))
 

@@ -69,7 +69,7 @@ class Publisher:
             batches, places = await self._prepare_and_append(records, topics)
         return [
             _new(Position, (record.topic, batch.partition.partition, batch.outcome + place))
-            if type(batch.outcome) is int  # the common case, without a coroutine for each record: it is confirmed
+            if type(batch) is Batch and type(batch.outcome) is int  # the common case, without a coroutine for it
             else await _outcome(record, batch, place)
             for record, batch, place in zip(records, batches, places, strict=True)
         ]

@@ -85,9 +85,11 @@ class Known:
 
     def last_block(self, connection: apsw.Connection) -> int:
         """The greatest id that is in use."""
-        if self.block is None:
-            (self.block,) = one_row(connection, "select coalesce(max(id), 0) from block")
-        return self.block
+        if self.block is not None:
+            return self.block
+        (last,) = one_row(connection, "select coalesce(max(id), 0) from block")
+        self.block = last
+        return int(last)
 
 
 def spec_of(row: tuple[str, int, int, int | None, int]) -> TopicSpec:
