@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def _company(folder: Path) -> BuslineFile:
 def _loaded(folder: Folder) -> Compared:
     """With nothing yet."""
     findings = read(folder)
+    gc.freeze()  # it stays until the command ends: no collection need walk through it
     workspace = Workspace.of(folder)
     whole = {name: contract for name, contract in workspace.contracts.items() if name not in folder.broken}
     unread = frozenset(folder.broken)

@@ -129,4 +129,12 @@ def service_option(function: Decorated) -> Decorated:
 
 def run_async(work: Coroutine[Any, Any, R]) -> R:
     """Run a command's work; Ctrl-C cancels it, in order."""
-    return asyncio.run(work)
+    # The result goes round the task: where asyncio.run takes back its SIGINT handler, signal.signal writes out the repr
+    # of the whole task (CPython 3.11), which takes seconds where the result is large.
+    results: list[R] = []
+
+    async def kept() -> None:
+        results.append(await work)
+
+    asyncio.run(kept())
+    return results[0]
