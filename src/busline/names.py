@@ -57,7 +57,7 @@ class ContractName(str):
 
     @property
     def team(self) -> Team:
-        return Team(self.partition(".")[0])
+        return str.__new__(Team, self.partition(".")[0])  # was validated with the whole
 
     @property
     def stream(self) -> str:
@@ -79,7 +79,7 @@ class Service(str):
 
     @property
     def team(self) -> Team:
-        return Team(self.partition("/")[0])
+        return str.__new__(Team, self.partition("/")[0])  # was validated with the whole
 
     @property
     def name(self) -> str:

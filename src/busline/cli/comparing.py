@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,11 +81,12 @@ def _loaded(folder: Folder) -> Compared:
 
 async def _with_branch(folder: Path, branch: str) -> Compared:
     """Everything, against where this line of work left the branch that publishes."""
-    loaded = _loaded(Folder(folder))
     tree = await GitTree.around(folder)
     if tree is None:
-        return replace(loaded, note="no commit of a git repository here: nothing counts as published")
-    commit = await find_commit(tree, branch, remote=True)
+        note = "no commit of a git repository here: nothing counts as published"
+        return replace(_loaded(Folder(folder)), note=note)
+    finding = find_commit(tree, branch, remote=True)  # meanwhile, git looks through the same files
+    loaded, commit = await asyncio.gather(asyncio.to_thread(_loaded, Folder(folder)), finding)
     if commit is None:
         note = f"there is no branch {branch!r} here: nothing counts as published (`branch:` in busline.yaml names it)"
         return replace(loaded, note=note)

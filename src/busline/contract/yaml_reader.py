@@ -159,25 +159,29 @@ class _Builder:
             loader.dispose()
         return Document(file=self.file, value=self.root, lines=self.lines)
 
-    def _take(self, event: yaml.Event) -> None:
-        kind, mark = type(event), event.start_mark
-        line = mark.line + 1 if mark else 1
+    def _take(self, event: Any) -> None:
+        kind = type(event)
+        line = event.start_mark.line + 1
         if kind is yaml.ScalarEvent:
-            self._node(event, line)
-            self._scalar(event, line)
+            self._count(event, line)
+            top = self.stack[-1] if self.stack else None
+            if top is not None and top.key is None and type(top.value) is dict:
+                self._key(top, event.value, line)
+            else:
+                self._put(_plain(event.value) if event.implicit[0] else event.value, line)
         elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
             self.stack.pop()
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-            self._node(event, line)
+            self._count(event, line)
             self._open({} if kind is yaml.MappingStartEvent else [], line)
-        elif isinstance(event, yaml.AliasEvent):
+        elif kind is yaml.AliasEvent:
             raise _Refused(line, f"an alias (*{event.anchor})", "Write the value out; aliases are not taken.")
-        elif isinstance(event, yaml.DocumentStartEvent):
+        elif kind is yaml.DocumentStartEvent:
             self.documents += 1
             if self.documents > 1:
                 raise _Refused(line, "a second document", "One file holds one document: remove `---` and the rest.")
 
-    def _node(self, event: Any, line: int) -> None:
+    def _count(self, event: Any, line: int) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise _Refused(line, f"more than {MAX_NODES} values")
@@ -185,13 +189,6 @@ class _Builder:
             raise _Refused(line, f"an anchor (&{event.anchor})", "Write values out; anchors are not taken.")
         if event.tag is not None and event.tag != "!":
             raise _Refused(line, f"a tag ({event.tag:.60})", "Remove it; only plain values are taken.")
-
-    def _scalar(self, event: Any, line: int) -> None:
-        top = self.stack[-1] if self.stack else None
-        if top is not None and top.key is None and isinstance(top.value, dict):
-            self._key(top, event.value, line)
-        else:
-            self._put(_plain(event.value) if event.implicit[0] else event.value, line)
 
     def _key(self, top: _Open, key: str, line: int) -> None:
         at = (*top.path, key)
