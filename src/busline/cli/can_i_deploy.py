@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final, TypeAlias
 
 import click
 
+from busline.bus.notices import today
 from busline.cli import options
 from busline.cli.failures import Exit
 from busline.cli.options import Where, json_option, run_async, where_options
@@ -106,7 +106,7 @@ async def _answer(output: Output, question: Question, workspace: Workspace, targ
     async def ask() -> Asked:
         async with started(target) as engine:
             deployed = await look(engine)
-        place = Place(name=env, merged=merged, deployed=deployed, today=dt.datetime.now(dt.UTC).date())
+        place = Place(name=env, merged=merged, deployed=deployed, today=today())
         return place, question.obstacles(place)
 
     place, obstacles = await _until_clear(ask, wait, output.note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import os
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from busline.bus.notices import today
 from busline.bus.settings import Settings
 from busline.cli.comparing import Compared, compare
 from busline.cli.declare import write_files
@@ -134,12 +134,12 @@ def _as_if(folder: Path, compared: Compared, audience: Audience) -> Report:
 
 
 def _judged(folder: Path, compared: Compared, only: frozenset[Part]) -> Report:
-    today, scope = dt.date.today(), compared.scope
-    question = Question(workspace=compared.workspace, base=compared.base, today=today, only=only, scope=scope)
+    day, scope = today(), compared.scope
+    question = Question(workspace=compared.workspace, base=compared.base, today=day, only=only, scope=scope)
     invalid = compared.invalid if Part.VALIDITY in only else ()
     fresh = check_fresh(compared.workspace) if Part.FRESH in only and scope is None and not compared.invalid else ()
     report = _report(folder, run_gate(question, [*invalid, *fresh]), len(question.contracts), compared.note)
-    steps = recipes(compared.workspace, question.before, today) if Part.READERS in only else []
+    steps = recipes(compared.workspace, question.before, day) if Part.READERS in only else []
     shown = {str(one.contract): "\n".join(one.lines) for one in steps if one.contract in question.contracts}
     return replace(report, recipes=shown, whole=scope is None and only == ALL and not compared.invalid)
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from busline.codec.scalar_reading import PROMOTIONS
 from busline.contract.nodes import (
+    FINER,
     MISSING,
     Array,
     Enum,
@@ -24,6 +25,7 @@ from busline.contract.nodes import (
     Primitive,
     Record,
     Union,
+    answers_to,
 )
 from busline.errors import ContractMismatch
 
@@ -162,7 +164,7 @@ class _Resolver:
     # --- scalars
 
     def scalar(self, written: Primitive | Fixed, wanted: Primitive | Fixed, path: str) -> Plan:
-        why = _unlike(written, wanted) or _other_meaning(written.logical, wanted.logical, isinstance(written, Fixed))
+        why = _unlike(written, wanted) or _other_meaning(written.logical, wanted.logical)
         if why:
             raise _Unfit(path, f"written as {describe(written)}, wanted as {describe(wanted)}: {why}")
         return Scalars(written, wanted)
@@ -289,7 +291,7 @@ def _same_kind(written: Node, wanted: Node) -> bool:
     if isinstance(written, Primitive):
         return isinstance(wanted, Primitive) and written.type == wanted.type
     if isinstance(written, Record | Enum | Fixed) and isinstance(wanted, Record | Enum | Fixed):
-        return type(written) is type(wanted) and _fits_name(written, wanted)
+        return type(written) is type(wanted) and answers_to(wanted, written.name)
     return type(written) is type(wanted)
 
 
@@ -303,15 +305,8 @@ def _promotes(written: Node, wanted: Node) -> bool:
     )
 
 
-def _fits_name(written: Named, wanted: Named) -> bool:
-    """The unqualified names match, or an alias does (specification, "Schema Resolution" and "Aliases")."""
-    short = written.name.rpartition(".")[2]
-    names = (wanted.name, *wanted.aliases)
-    return written.name in names or short in (name.rpartition(".")[2] for name in names)
-
-
 def _check_name(written: Named, wanted: Named, path: str) -> None:
-    if not _fits_name(written, wanted):
+    if not answers_to(wanted, written.name):
         raise _Unfit(path, f"written as {written.name}, wanted as {wanted.name}; an alias would join them")
 
 
@@ -319,46 +314,35 @@ def _unlike(written: Primitive | Fixed, wanted: Primitive | Fixed) -> str | None
     if isinstance(written, Fixed) and isinstance(wanted, Fixed):
         if written.size != wanted.size:
             return "the sizes differ"
-        return None if _fits_name(written, wanted) else "the names differ; an alias would join them"
+        return None if answers_to(wanted, written.name) else "the names differ; an alias would join them"
     if isinstance(written, Primitive) and isinstance(wanted, Primitive):
         same = written.type == wanted.type or (written.type, wanted.type) in PROMOTIONS
         return None if same else "no promotion leads there"
     return "the types differ"
 
 
-_FINER: dict[str, tuple[str, ...]] = {
-    "time-millis": ("time-micros",),
-    "timestamp-millis": ("timestamp-micros",),
-    "local-timestamp-millis": ("local-timestamp-micros",),
-}
-
-
-def _other_meaning(written: Logical | None, wanted: Logical | None, fixed: bool) -> str | None:
+def _other_meaning(written: Logical | None, wanted: Logical | None) -> str | None:
     """Why one logical type cannot stand for the other. What was written with one may be read as its plain number."""
     if wanted is None:
         return None
     if written is None:
-        return None if wanted.name == "uuid" else f"what was written does not say that it is {_logical_text(wanted)}"
+        return None if wanted.name == "uuid" else f"what was written does not say that it is {wanted}"
     if written.name == wanted.name == "decimal":
         if written.scale != wanted.scale:
             return "the scales differ"
         return "fewer digits are wanted than may be written" if wanted.precision < written.precision else None
-    if written.name == wanted.name or wanted.name in _FINER.get(written.name, ()):
+    if written.name == wanted.name or wanted.name == FINER.get(written.name):
         return None
     return "the logical types mean different things"
-
-
-def _logical_text(logical: Logical) -> str:
-    return f"decimal({logical.precision}, {logical.scale})" if logical.name == "decimal" else logical.name
 
 
 def describe(node: Node) -> str:
     """A type in a few words, for messages."""
     match node:
         case Primitive():
-            return f"{_logical_text(node.logical)} ({node.type})" if node.logical else node.type
+            return f"{node.logical} ({node.type})" if node.logical else node.type
         case Fixed():
-            logical = f"{_logical_text(node.logical)} " if node.logical else ""
+            logical = f"{node.logical} " if node.logical else ""
             return f"{logical}fixed {node.name} of {node.size} bytes"
         case Array():
             return f"array of {describe(node.items)}"

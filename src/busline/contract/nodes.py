@@ -21,6 +21,12 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+FINER: Final = {
+    "time-millis": "time-micros",
+    "timestamp-millis": "timestamp-micros",
+    "local-timestamp-millis": "local-timestamp-micros",
+}
+"""A reader of the finer unit takes the coarser one; the other way something would be cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,10 @@ class Logical:
     name: str
     precision: int = 0
     scale: int = 0
+
+    def __str__(self) -> str:
+        """As people say it: `decimal(12, 2)`, `timestamp-millis`."""
+        return f"decimal({self.precision}, {self.scale})" if self.name == "decimal" else self.name
 
 
 @dataclass(eq=False, slots=True)
@@ -118,6 +128,12 @@ def nullable(node: Node) -> Node | None:
         rest = [b for b in node.branches if not (isinstance(b, Primitive) and b.type == "null")]
         return rest[0] if len(rest) == 1 else None
     return None
+
+
+def answers_to(node: Named, name: str) -> bool:
+    """The unqualified names match, or an alias does (specification, "Schema Resolution" and "Aliases")."""
+    names = (node.name, *node.aliases)
+    return name in names or name.rpartition(".")[2] in (known.rpartition(".")[2] for known in names)
 
 
 def branch_name(node: Node) -> str:

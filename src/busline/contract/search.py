@@ -14,7 +14,6 @@ from heapq import nlargest
 from typing import Any, Final, NamedTuple
 
 from busline.contract.finding import Finding
-from busline.contract.model import Contract
 from busline.contract.yaml_reader import parse_yaml
 from busline.names import ContractName
 
@@ -117,11 +116,6 @@ def page_of(raw: Raw) -> Page:
         fields=tuple(_fields(schema.get("schema", schema) if isinstance(schema, dict) else schema)),
         gone=bool(settings.get("deprecation") or settings.get("retired")),
     )
-
-
-def fields_of(contract: Contract) -> list[FieldText]:
-    """Of the current version, those within others too."""
-    return list(_fields(contract.current.schema.json)) if contract.current else []
 
 
 def _scored(asked: Sequence[str], ranked: list[tuple[float, Raw]], *, every: bool) -> list[Hit]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from busline.bus import notices
 from busline.contract.entries import entries
 from busline.contract.entry_changes import content, log_changes
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
@@ -108,7 +109,7 @@ async def plan_changes(
         *subjects.conflicts,
         *removal_conflicts(goal, applied),
     ]
-    hurt = await _hurt(goal, applied, engine, today or dt.datetime.now(dt.UTC).date())
+    hurt = await _hurt(goal, applied, engine, today or notices.today())
     if conflicts or hurt:
         kind = ReadersHurt if hurt else ApplyError
         many = len(conflicts) + len(hurt)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from busline.contract.evolution.pairing import record_pairs
+from busline.contract.evolution.pairing import below, record_pairs
 from busline.contract.evolution.trap import Trap
 from busline.contract.finding import Severity
 from busline.contract.model import Version
@@ -30,7 +30,7 @@ def alias_hazards(older: tuple[Version, ...], version: Version) -> Iterator[Trap
             for field in pair.new.fields:
                 names = _answers(field, pair.old)
                 if len(names) > 1:
-                    found.setdefault((_below(pair.path, field.name), names), []).append(before.number)
+                    found.setdefault((below(pair.path, field.name), names), []).append(before.number)
     for (path, names), numbers in found.items():
         yield _trap(path, names, numbers, version.number)
     yield from _shared(version)
@@ -83,7 +83,7 @@ def _shared(version: Version) -> Iterator[Trap]:
             for alias in dict.fromkeys(field.aliases):
                 first = owners.setdefault(alias, field.name)
                 if first != field.name:
-                    path = _below(pair.path, field.name)
+                    path = below(pair.path, field.name)
                     what = f"the alias `{alias}` stands at `{first}` and at `{field.name}`: it can mean only one"
                     yield Trap(NEIGHBOUR, path, what, "Keep it at the field that it was.", Severity.ERROR)
 
@@ -104,7 +104,7 @@ def _brought_back(older: tuple[Version, ...], version: Version) -> Iterator[Trap
                 fresh = [name for name in names[1:] if name in added.get(id(pair.old), ()) and name not in told]
                 if len(names) > 1 and fresh:
                     told |= set(fresh)
-                    yield _back(_below(pair.path, fresh[0]), field.name, fresh, before.number)
+                    yield _back(below(pair.path, fresh[0]), field.name, fresh, before.number)
 
 
 def _back(path: str, name: str, fresh: list[str], number: int) -> Trap:
@@ -114,7 +114,3 @@ def _back(path: str, name: str, fresh: list[str], number: int) -> Trap:
         " fields for one, and Java throws"
     )
     return Trap(NEIGHBOUR, path, what, "Choose a name that is no alias in any version.", Severity.ERROR)
-
-
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name

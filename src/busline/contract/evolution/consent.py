@@ -89,10 +89,5 @@ def _finding(acceptance: Acceptance, rule: str, what: str, fix: str, severity: S
     return Finding(file=source.file, line=source.line, key="accepts", what=what, fix=fix, rule=rule, severity=severity)
 
 
-def accepts_line(contract: ContractName, version: int, until: dt.date) -> str:
-    """What a team that agrees writes under `accepts`."""
-    return f'{{contract: {contract}, version: {version}, why: "…", until: {until}}}'
-
-
 def accepting_file(service: Service, spec: ServiceSpec | None) -> str:
     return spec.source.file if spec and spec.source else f"{service.team}/{service.name}.service.yaml"

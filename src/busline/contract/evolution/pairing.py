@@ -58,15 +58,15 @@ def _fields(old: tuple[str, Record], new: tuple[str, Record]) -> Iterator[Pair]:
     for field in other.fields:
         before = next((written[name] for name in (field.name, *field.aliases) if name in written), None)
         taken |= {before.name} if before else set()
-        where = _below(path, field.name)
-        yield Pair(path=where, old=before, new=field, old_path=_below(old_path, before.name) if before else where)
+        where = below(path, field.name)
+        yield Pair(path=where, old=before, new=field, old_path=below(old_path, before.name) if before else where)
     for field in one.fields:
         if field.name not in taken:
-            where = _below(old_path, field.name)
-            yield Pair(path=_below(path, field.name), old=field, new=None, old_path=where)
+            where = below(old_path, field.name)
+            yield Pair(path=below(path, field.name), old=field, new=None, old_path=where)
 
 
-def _below(path: str, name: str) -> str:
+def below(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 

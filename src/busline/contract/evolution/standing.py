@@ -9,15 +9,20 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from busline.contract.nodes import MISSING, Array, Enum, Fixed, Logical, Map, Node, Primitive, Record, Union
-
-_FINER: Final = {
-    "time-millis": "time-micros",
-    "timestamp-millis": "timestamp-micros",
-    "local-timestamp-millis": "local-timestamp-micros",
-}
-"""A reader of the finer unit takes the coarser one; the other way something would be cut off."""
-
+from busline.contract.nodes import (
+    FINER,
+    MISSING,
+    Array,
+    Enum,
+    Fixed,
+    Logical,
+    Map,
+    Node,
+    Primitive,
+    Record,
+    Union,
+    answers_to,
+)
 
 MOST: Final = 100
 """Paths that are told of one record: a small schema can have millions."""
@@ -82,16 +87,11 @@ def _branch(reader: Union, writer: Node) -> Node | None:
     """The branch that a written type goes to: the same one, else the only one of its kind."""
     alike = [branch for branch in reader.branches if type(branch) is type(writer)]
     if isinstance(writer, Record | Enum | Fixed):
-        names = [b for b in alike if isinstance(b, Record | Enum | Fixed) and _is_named(b, writer.name)]
+        names = [b for b in alike if isinstance(b, Record | Enum | Fixed) and answers_to(b, writer.name)]
         return names[0] if names else alike[0] if len(alike) == 1 else None
     if isinstance(writer, Primitive):
         alike = [b for b in alike if isinstance(b, Primitive) and b.type == writer.type]
     return alike[0] if alike else None
-
-
-def _is_named(node: Record | Enum | Fixed, name: str) -> bool:
-    names = (node.name, *node.aliases)
-    return name in names or name.rpartition(".")[2] in (known.rpartition(".")[2] for known in names)
 
 
 def other_meaning(reader: Logical | None, writer: Logical | None) -> str:
@@ -102,14 +102,10 @@ def other_meaning(reader: Logical | None, writer: Logical | None) -> str:
     if reader is None or reader == writer:
         return ""
     if writer is None:
-        return "" if reader.name == "uuid" else f"it is {_text(reader)} for the reader, and a plain value now"
+        return "" if reader.name == "uuid" else f"it is {reader} for the reader, and a plain value now"
     if reader.name == writer.name == "decimal":
         if reader.scale == writer.scale and reader.precision >= writer.precision:
             return ""
-    elif reader.name == writer.name or _FINER.get(writer.name) == reader.name:
+    elif reader.name == writer.name or FINER.get(writer.name) == reader.name:
         return ""
-    return f"it is {_text(reader)} for the reader, and {_text(writer)} now"
-
-
-def _text(logical: Logical) -> str:
-    return f"decimal({logical.precision}, {logical.scale})" if logical.name == "decimal" else logical.name
+    return f"it is {reader} for the reader, and {writer} now"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from busline.contract.nodes import MISSING, Array, Enum, Field, Fixed, Logical, Map, Node, Primitive, Record, Union
+from busline.contract.nodes import MISSING, Array, Enum, Field, Fixed, Map, Node, Primitive, Record, Union
 
 _LONGEST = 60
 
@@ -13,9 +13,9 @@ def type_text(node: Node, *, brief: bool = False) -> str:
     """In full but for a record's fields, which have lines of their own. brief: without an enum's symbols too."""
     match node:
         case Primitive():
-            return f"{_logical(node.logical)} on {node.type}" if node.logical else node.type
+            return f"{node.logical} on {node.type}" if node.logical else node.type
         case Fixed():
-            return f"{_logical(node.logical)} on {node.size} bytes" if node.logical else f"{node.size} bytes"
+            return f"{node.logical} on {node.size} bytes" if node.logical else f"{node.size} bytes"
         case Enum() if brief:
             return f"enum {simple(node.name)}"
         case Enum():
@@ -29,10 +29,6 @@ def type_text(node: Node, *, brief: bool = False) -> str:
             return " or ".join(type_text(branch, brief=brief) for branch in node.branches) or "nothing"
         case Record():
             return f"record {simple(node.name)}"
-
-
-def _logical(logical: Logical) -> str:
-    return f"decimal({logical.precision}, {logical.scale})" if logical.name == "decimal" else logical.name
 
 
 def default_text(field: Field) -> str:
