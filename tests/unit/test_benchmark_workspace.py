@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from busline.contract.evolution.hazards import find_hazards
 from busline.contract.evolution.levels import check_levels
+from busline.contract.evolution.traps import find_traps
 from busline.contract.rules.evaluate import check_rules
 from busline.contract.workspace import Workspace
-from busline.governance.base import Base
+from busline.governance.comparison_base import Base
 from busline.governance.gate import Part, Question, run_gate
 
 made: Any = importlib.import_module("benchmarks.workspace")
@@ -45,7 +45,7 @@ def test_it_is_the_same_for_the_same_seed(folder: Path, tmp_path: Path) -> None:
 def test_its_versions_are_compatible_and_break_no_rule(folder: Path) -> None:
     workspace = Workspace.load(folder)
     for contract in workspace.contracts.values():
-        assert [*check_levels(contract), *find_hazards(contract)] == []
+        assert [*check_levels(contract), *find_traps(contract)] == []
     assert list(check_rules(workspace)) == []
 
 

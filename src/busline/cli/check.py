@@ -20,7 +20,7 @@ from busline.cli.options import Decorated, json_option, run_async, workspace_opt
 from busline.cli.output import Output
 from busline.cli.report.formats import FORMATS
 from busline.cli.report.report import Report, subject_of
-from busline.cli.target import find_workspace
+from busline.cli.workspace_path import find_workspace
 from busline.contract.evolution.recipe import recipes
 from busline.contract.finding import Finding, Severity
 from busline.contract.locate import located

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from busline.bus.contract_log import ContractLog
-from busline.cli.target import FILE, environment, of_environment, read_log, started
+from busline.cli.target import environment, of_environment, read_log, started
+from busline.cli.workspace_path import FILE
 from busline.contract.files import BuslineFile
 from busline.contract.finding import Finding
 from busline.contract.folder import Folder
-from busline.contract.partial import PartialFolder, Units, closure
+from busline.contract.partial_folder import PartialFolder, Units, closure
 from busline.contract.validation import validated
 from busline.contract.workspace import Workspace, read
 from busline.contract.yaml_reader import read_yaml
 from busline.errors import WorkspaceInvalid
-from busline.governance.base import Base, Commit, at_commit, find_commit, in_catalog, in_folder, unknown_ref
+from busline.governance.comparison_base import Base, Commit, at_commit, find_commit, in_catalog, in_folder, unknown_ref
 from busline.governance.gate import Scope
 from busline.governance.git_tree import GitTree
 

@@ -13,7 +13,8 @@ from busline.bus.bus import Bus
 from busline.cli.loading import load_bus
 from busline.cli.options import json_option, workspace_option
 from busline.cli.output import Output
-from busline.cli.target import FILE, FOLDER, LOCAL, find_workspace
+from busline.cli.target import LOCAL
+from busline.cli.workspace_path import FILE, FOLDER, find_workspace
 from busline.contract.declaration import Declared, service_path, stale
 from busline.contract.declaration import declare as declared_files
 from busline.contract.event import Event

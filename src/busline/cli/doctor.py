@@ -18,7 +18,8 @@ from busline.cli.failures import Exit, describe
 from busline.cli.options import Where, json_option, run_async, service_option, where_options
 from busline.cli.output import Output, clean
 from busline.cli.settings import without_password
-from busline.cli.target import Target, find_target, find_workspace, read_log, started
+from busline.cli.target import Target, find_target, read_log, started
+from busline.cli.workspace_path import find_workspace
 from busline.contract.access import decide
 from busline.contract.entries import Catalog
 from busline.contract.model import Action

@@ -8,9 +8,9 @@ from typing import Final
 import click
 
 from busline.bus.settings import Settings
-from busline.cli.folder import find_workspace
 from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output, clean
+from busline.cli.workspace_path import find_workspace
 from busline.contract.search import MAX_PARSED, Hit, Raw, search
 from busline.contract.search_folder import raw_contracts
 from busline.errors import ConfigurationError

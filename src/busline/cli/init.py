@@ -10,7 +10,8 @@ from busline.cli.declare import busline_yaml, write_files
 from busline.cli.options import json_option
 from busline.cli.output import Output
 from busline.cli.pipeline import HOSTS, PIPELINES, pipeline_files
-from busline.cli.target import FILE, FOLDER, load_workspace
+from busline.cli.target import load_workspace
+from busline.cli.workspace_path import FILE, FOLDER
 from busline.errors import ConfigurationError
 from busline.names import Service
 

@@ -46,7 +46,7 @@ class _Contract(ContractType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from busline.bus.settings import Settings
-        from busline.cli.folder import find_workspace
+        from busline.cli.workspace_path import find_workspace
         from busline.contract.search_folder import contract_names
 
         try:

@@ -17,7 +17,8 @@ from busline.cli.options import Where, json_option, run_async, service_option, w
 from busline.cli.output import Output
 from busline.cli.request_branch import branch_exists, branch_name
 from busline.cli.show_view import View, text
-from busline.cli.target import Target, find_target, find_workspace, read_log, started
+from busline.cli.target import Target, find_target, read_log, started
+from busline.cli.workspace_path import find_workspace
 from busline.contract.model import Action, Contract
 from busline.errors import BuslineError
 from busline.names import ContractName, Service

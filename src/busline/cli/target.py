@@ -11,9 +11,9 @@ from typing import Final
 from busline.bus.contract_log import ContractLog
 from busline.bus.session import Session, is_embedded
 from busline.bus.settings import Settings
-from busline.cli.folder import FILE, FOLDER, find_workspace
 from busline.cli.options import Where
 from busline.cli.options import service as service_name
+from busline.cli.workspace_path import FILE, find_workspace
 from busline.contract.model import Environment
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, ContractUnknown, UnknownTopic
@@ -22,7 +22,6 @@ from busline.transport.base import Transport
 from busline.transport.resolve import resolve
 from busline.transport.security import Command, Security
 
-__all__ = ["FILE", "FOLDER", "find_workspace"]
 LOCAL: Final = "local"
 NOBODY: Final = Service("local/busline")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from busline.contract.checks import check
 from busline.contract.finding import Finding
 from busline.contract.folder import Folder
-from busline.contract.git import head_commit
+from busline.contract.head_commit import head_commit
 from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, TeamSpec
 from busline.errors import WorkspaceInvalid
 from busline.names import ContractName, Service, Team

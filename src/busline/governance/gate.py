@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from busline.contract.evolution.hazards import find_hazards
 from busline.contract.evolution.hurt import BLIND, FAILS, check_readers, new_versions
 from busline.contract.evolution.levels import check_levels
 from busline.contract.evolution.lifecycle import check_lifecycle
+from busline.contract.evolution.traps import find_traps
 from busline.contract.finding import Finding, Severity
 from busline.contract.folder import SERVICE_SUFFIX
 from busline.contract.model import Audience, Contract
@@ -26,7 +26,7 @@ from busline.contract.rules.codeowners import repository_root
 from busline.contract.rules.evaluate import check_rules
 from busline.contract.rules.switched_off import SwitchedOff
 from busline.contract.workspace import Workspace
-from busline.governance.base import Base
+from busline.governance.comparison_base import Base
 from busline.governance.immutable import check_immutable
 from busline.names import ContractName, Service, Team
 
@@ -146,7 +146,7 @@ def _levels(contract: Contract, before: Workspace | None, hurt: Collection[str])
     new = None if before is None else {version.number for version in new_versions(contract, before)}
     if len(contract.versions) < 2 or new == set():
         return
-    yield from find_hazards(contract, new)
+    yield from find_traps(contract, new)
     for finding in check_levels(contract, new):
         allowed = contract.audience in _KNOWN_READERS and finding.file not in hurt
         yield _as_note(finding) if allowed else finding

@@ -18,11 +18,11 @@ from busline.contract.entry_changes import content, log_changes
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
 from busline.errors import ApplyError, ReadersHurt
 from busline.governance.applied import Applied, read_applied
-from busline.governance.living import Merged, Survey
-from busline.governance.living import conflicts as reader_conflicts
 from busline.governance.removal import left_alone, removal_conflicts
 from busline.governance.running import Deployed, running_readers
 from busline.governance.subjects import Ids, SubjectPlan, compare_subjects
+from busline.governance.survey import Merged, Survey
+from busline.governance.survey import conflicts as reader_conflicts
 from busline.governance.topics import TopicPlan, compare_topics, describe, describe_change, wanted_topics
 from busline.names import ContractName, Service, Team
 from busline.transport.base import Transport

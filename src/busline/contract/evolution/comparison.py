@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from busline.contract.compatibility import Break
 from busline.contract.evolution.changes import Change, changes
-from busline.contract.evolution.hazards import find_hazards
 from busline.contract.evolution.levels import Direction, Level, breaks_between, level_of
 from busline.contract.evolution.readers import Reader, Verdict, verdict
+from busline.contract.evolution.traps import find_traps
 from busline.contract.finding import Finding
 from busline.contract.model import Contract, Version
 
@@ -47,6 +47,6 @@ def compare_versions(contract: Contract, old: Version, new: Version, readers: It
         changes=tuple(changes(old.schema, new.schema)),
         new_reads_old=tuple(breaks_between(old, new, Direction.BACKWARD)),
         old_reads_new=tuple(breaks_between(old, new, Direction.FORWARD)),
-        traps=tuple(find_hazards(contract, {new.number})) if new.number > old.number else (),
+        traps=tuple(find_traps(contract, {new.number})) if new.number > old.number else (),
         readers=tuple(ForReader(reader=reader, verdict=verdict(reader, contract, new)) for reader in readers),
     )

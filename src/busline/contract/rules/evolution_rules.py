@@ -1,4 +1,4 @@
-"""The rules of `busline.contract.evolution.levels` and `.hazards`: why each finding is one, and the way out."""
+"""The rules of `busline.contract.evolution.levels` and `.traps`: why each finding is one, and the way out."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
-from busline.contract.evolution.alias_hazards import alias_hazards
+from busline.contract.evolution.alias_traps import alias_traps
 from busline.contract.evolution.meaning import changed_meaning, same_json
 from busline.contract.evolution.narrowing import is_same
 from busline.contract.evolution.pairing import Pair, leaf_pairs, record_pairs
@@ -25,7 +25,7 @@ MEANING_CHANGED: Final = "meaning-changed"
 DEFAULT_CHANGED: Final = "default-changed"
 
 
-def find_hazards(contract: Contract, new: Collection[int] | None = None) -> list[Finding]:
+def find_traps(contract: Contract, new: Collection[int] | None = None) -> list[Finding]:
     """In the order of versions. new: only what these versions bring, since published ones cannot change."""
     return [
         _finding(contract, version, trap)
@@ -49,7 +49,7 @@ def _finding(contract: Contract, version: Version, trap: Trap) -> Finding:
 
 
 def _traps(older: tuple[Version, ...], version: Version) -> Iterator[Trap]:
-    yield from alias_hazards(older, version)
+    yield from alias_traps(older, version)
     seen: set[str] = set()
     enums: dict[int, _Symbols] = {}
     for before in reversed(older):  # a field is compared with the last version that had it

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from busline.contract.evolution.hazards import find_hazards
+from busline.contract.evolution.traps import find_traps
 from busline.contract.finding import Finding, Severity
 from busline.contract.model import Contract, Source, Version
 from busline.contract.schema import parse
 from busline.names import ContractName
 
 
-def hazards(*versions: list[dict[str, Any]], new: set[int] | None = None) -> list[Finding]:
+def traps(*versions: list[dict[str, Any]], new: set[int] | None = None) -> list[Finding]:
     made = tuple(
         Version(
             number=number,
@@ -20,7 +20,7 @@ def hazards(*versions: list[dict[str, Any]], new: set[int] | None = None) -> lis
         )
         for number, fields in enumerate(versions, 1)
     )
-    return find_hazards(Contract(name=ContractName("orders.order"), versions=made), new)
+    return find_traps(Contract(name=ContractName("orders.order"), versions=made), new)
 
 
 def field(name: str, kind: Any, **more: Any) -> dict[str, Any]:
@@ -44,19 +44,19 @@ def rules(found: list[Finding]) -> list[str]:
 
 
 def test_a_symbol_added_where_readers_have_no_default() -> None:
-    (found,) = hazards([field("colour", enum("RED"))], [field("colour", enum("RED", "PINK"))])
+    (found,) = traps([field("colour", enum("RED"))], [field("colour", enum("RED", "PINK"))])
     assert (found.rule, found.file, found.key) == ("enum-symbol-added", "orders/order/2.avsc", "colour")
     assert "gains PINK, and readers of version 1 have no default" in found.what
     assert "First publish a version in which enum Colour has a `default`" in found.fix
 
 
 def test_a_default_that_comes_with_the_symbol_helps_only_who_moves() -> None:
-    (found,) = hazards([field("colour", enum("RED"))], [field("colour", enum("RED", "PINK", default="RED"))])
+    (found,) = traps([field("colour", enum("RED"))], [field("colour", enum("RED", "PINK", default="RED"))])
     assert found.rule == "enum-symbol-added"
 
 
 def test_a_symbol_added_after_the_default_names_the_versions_that_lack_it() -> None:
-    found = hazards(
+    found = traps(
         [field("colour", enum("RED"))],
         [field("colour", enum("RED", default="RED"))],
         [field("colour", enum("RED", "PINK", default="RED"))],
@@ -68,20 +68,20 @@ def test_a_symbol_added_after_the_default_names_the_versions_that_lack_it() -> N
 
 def test_a_symbol_added_where_all_readers_have_a_default_is_fine() -> None:
     with_default = [field("colour", enum("RED", default="RED"))]
-    assert hazards(with_default, [field("colour", enum("RED", "PINK", default="RED"))]) == []
+    assert traps(with_default, [field("colour", enum("RED", "PINK", default="RED"))]) == []
 
 
 @pytest.mark.parametrize("wrap", [lambda kind: kind, lambda kind: [kind, "null"]])
 def test_a_fields_default_is_not_the_enums(wrap: Any) -> None:
     old = [field("colour", wrap(enum("RED")), default="RED")]
-    (found,) = hazards(old, [field("colour", wrap(enum("RED", "PINK")), default="RED")])
+    (found,) = traps(old, [field("colour", wrap(enum("RED", "PINK")), default="RED")])
     assert found.rule == "enum-default-on-field"
     assert "stands in for a missing field, never for an unknown symbol" in found.what
 
 
 def test_an_alias_of_a_field_that_stood_beside_it_is_refused() -> None:
     both = [field("a", "string"), field("b", "string", default="")]
-    (found,) = hazards(both, [field("b", "string", default="", aliases=["a"])])
+    (found,) = traps(both, [field("b", "string", default="", aliases=["a"])])
     assert (found.rule, found.severity, found.key) == ("alias-of-neighbour", Severity.ERROR, "b")
     assert "which stood beside `b` in version 1" in found.what
     assert "Java throws" in found.what
@@ -89,7 +89,7 @@ def test_an_alias_of_a_field_that_stood_beside_it_is_refused() -> None:
 
 def test_it_is_refused_over_all_versions() -> None:
     both = [field("a", "string"), field("b", "string", default="")]
-    found = hazards(both, [field("a", "string")], [field("b", "string", default="", aliases=["a"])])
+    found = traps(both, [field("a", "string")], [field("b", "string", default="", aliases=["a"])])
     assert [(one.file, one.rule) for one in found] == [("orders/order/3.avsc", "alias-of-neighbour")]
 
 
@@ -98,7 +98,7 @@ def test_it_is_refused_in_nested_records() -> None:
         return field("lines", {"type": "array", "items": {"type": "record", "name": "Line", "fields": list(fields)}})
 
     old = [lines(field("a", "int"), field("b", "int"))]
-    (found,) = hazards(old, [lines(field("b", "int", aliases=["a"]))])
+    (found,) = traps(old, [lines(field("b", "int", aliases=["a"]))])
     assert found.key == "lines[].b"
 
 
@@ -112,22 +112,22 @@ def test_it_is_refused_in_nested_records() -> None:
     ids=["beside it in the same version", "its own alias", "one alias of two fields"],
 )
 def test_aliases_that_are_ambiguous_within_one_version_are_refused(fields: list[dict[str, Any]]) -> None:
-    assert set(rules(hazards(fields))) == {"alias-of-neighbour"}
+    assert set(rules(traps(fields))) == {"alias-of-neighbour"}
 
 
 def test_a_name_that_is_an_alias_in_an_older_version_does_not_come_back() -> None:
-    found = hazards(
+    found = traps(
         [field("a", "string")], [field("b", "string", aliases=["a"])], [field("b", "string"), field("a", "string")]
     )
     assert [(one.file, one.rule, one.key) for one in found] == [("orders/order/3.avsc", "alias-of-neighbour", "a")]
 
 
 def test_a_plain_rename_is_fine() -> None:
-    assert hazards([field("a", "string")], [field("b", "string", aliases=["a"])]) == []
+    assert traps([field("a", "string")], [field("b", "string", aliases=["a"])]) == []
 
 
 def test_a_type_changed_under_an_alias() -> None:
-    (found,) = hazards([field("a", "int")], [field("b", "long", aliases=["a"])])
+    (found,) = traps([field("a", "int")], [field("b", "long", aliases=["a"])])
     assert found.rule == "type-changed-under-alias"
     assert "from int to long" in found.what
 
@@ -148,20 +148,20 @@ def test_a_type_changed_under_an_alias() -> None:
 )
 @pytest.mark.parametrize("wrap", [lambda kind: kind, lambda kind: ["null", kind]], ids=["plain", "nullable"])
 def test_the_same_bytes_with_another_meaning(old: Any, new: Any, says: str, severity: Severity, wrap: Any) -> None:
-    (found,) = hazards([field("at", wrap(old))], [field("at", wrap(new))])
+    (found,) = traps([field("at", wrap(old))], [field("at", wrap(new))])
     assert (found.rule, found.severity, found.key) == ("meaning-changed", severity, "at")
     assert says in found.what
 
 
 def test_a_default_changed() -> None:
-    (found,) = hazards([field("currency", "string", default="EUR")], [field("currency", "string", default="USD")])
+    (found,) = traps([field("currency", "string", default="EUR")], [field("currency", "string", default="USD")])
     assert found.rule == "default-changed"
     assert 'is "USD", and was "EUR" in version 1' in found.what
 
 
 def test_an_enums_default_changed() -> None:
     old = [field("colour", enum("RED", "PINK", default="RED"))]
-    (found,) = hazards(old, [field("colour", enum("RED", "PINK", default="PINK"))])
+    (found,) = traps(old, [field("colour", enum("RED", "PINK", default="PINK"))])
     assert found.rule == "default-changed"
 
 
@@ -173,7 +173,7 @@ def test_defaults_are_compared_as_values(one: Any, other: Any, same: bool) -> No
 
 
 def test_a_field_that_comes_back_is_compared_with_the_last_version_that_had_it() -> None:
-    found = hazards(
+    found = traps(
         [field("id", "string"), field("total", decimal(12, 2))],
         [field("id", "string")],
         [field("id", "string"), field("total", decimal(12, 4))],
@@ -184,10 +184,10 @@ def test_a_field_that_comes_back_is_compared_with_the_last_version_that_had_it()
 
 def test_a_trap_is_told_at_the_version_that_brings_it_only() -> None:
     old, new = [field("at", "long")], [field("at", logical("long", "timestamp-millis"))]
-    assert [one.file for one in hazards(old, new, new)] == ["orders/order/2.avsc"]
-    assert hazards(old, new, new, new={3}) == []
+    assert [one.file for one in traps(old, new, new)] == ["orders/order/2.avsc"]
+    assert traps(old, new, new, new={3}) == []
 
 
 def test_recursive_schemas_end() -> None:
     node = field("next", ["null", "Order"], default=None)
-    assert hazards([field("id", "int"), node], [field("id", "int"), node]) == []
+    assert traps([field("id", "int"), node], [field("id", "int"), node]) == []

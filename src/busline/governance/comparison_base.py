@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from busline.contract.entries import Catalog
 from busline.contract.folder import Folder
 from busline.contract.model import Contract
-from busline.contract.partial import Units, belongs_to, units_of
+from busline.contract.partial_folder import Units, belongs_to, units_of
 from busline.contract.schema import Schema, parse
 from busline.contract.workspace import Workspace, read
 from busline.errors import ConfigurationError, ContractError, SchemaInvalid

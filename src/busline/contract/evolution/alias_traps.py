@@ -18,7 +18,7 @@ from busline.contract.nodes import Field, Record, walk
 NEIGHBOUR: Final = "alias-of-neighbour"
 
 
-def alias_hazards(older: tuple[Version, ...], version: Version) -> Iterator[Trap]:
+def alias_traps(older: tuple[Version, ...], version: Version) -> Iterator[Trap]:
     """What this version's aliases, or older versions' aliases on its fields, leave open."""
     root = version.schema.root
     records = [node for node in walk(root) if isinstance(node, Record)]
