@@ -162,6 +162,11 @@ def test_who_reads_a_deprecated_field_is_told_and_who_does_not_is_not() -> None:
     assert rules(workspace(one, reader("id")), None) == []
 
 
+def test_who_names_no_fields_reads_each_of_them_and_is_told_of_a_deprecated_one() -> None:
+    [found] = check_lifecycle(workspace(deprecated_field(), reader()), None, TODAY)
+    assert found.rule == "deprecated-field" and "the field total" in found.what
+
+
 def test_a_fields_date_never_gets_earlier() -> None:
     later = Contract(name=NAME, deprecated={"total": FieldDeprecation(since=day(3))})
     assert rules(workspace(deprecated_field()), workspace(later)) == [("announced-earlier", "error")]

@@ -276,8 +276,18 @@ def test_people_are_told_and_never_block() -> None:
         for s in ((FIRST, changed(total=None)), (FIRST,))
     )
     assert found(new, base) == []
-    notes = [f.what.split()[0] for f in found(new, base, Severity.NOTE) if f.rule == "reader-told"]
-    assert notes == ["growth/people", "shop/people"]
+    notes = [f.what for f in found(new, base, Severity.NOTE) if f.rule == "reader-told"]
+    assert notes == [f"growth/people and shop/people may read every field, and version 2 of {NAME} changes total"]
+
+
+def test_another_name_of_the_record_is_told_in_words() -> None:
+    grants = (Grant(to="growth/people"),)
+    new, base = (
+        workspace(*s, services=(service("a/b", "state"),), grants=grants)
+        for s in ((FIRST, FIRST | {"name": "orders.Taken"}), (FIRST,))
+    )
+    [note] = [f.what for f in found(new, base, Severity.NOTE) if f.rule == "reader-told"]
+    assert note.endswith("changes the record itself")
 
 
 def test_readers_are_what_is_declared_and_who_is_granted() -> None:
@@ -405,6 +415,22 @@ def test_a_rename_takes_three_merges() -> None:
 )
 def test_each_break_has_a_recipe(fields: dict[str, Any], summary: str) -> None:
     assert recipe(**fields).summary == summary
+
+
+def test_a_field_that_says_by_its_alias_what_it_was_takes_over_from_nothing_else() -> None:
+    client = field("client", "string", aliases=["order_id"])
+    made = recipes(workspace(FIRST, changed(coupon=None, client=client)), workspace(FIRST), TODAY)
+    assert {(change.path, change.use) for change in made[0].changes} == {("coupon", "")}
+
+
+def test_a_record_that_changes_nothing_but_its_name_keeps_it() -> None:
+    made = recipes(workspace(FIRST, FIRST | {"name": "orders.Taken"}), workspace(FIRST), TODAY)
+    assert made[0].summary == "1 merge: keep the record's name orders.OrderPlaced (orders)"
+
+
+def test_a_record_that_is_another_is_a_new_contract() -> None:
+    made = recipes(workspace(FIRST, record(field("x", "string"), name="orders.Taken")), workspace(FIRST), TODAY)
+    assert made[0].summary.startswith("9 merges: add orders.order-placed-v2 and deprecate orders.order-placed")
 
 
 def test_each_team_that_has_to_move_has_a_merge_of_its_own() -> None:

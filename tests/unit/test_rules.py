@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from busline.contract.finding import Finding, Severity
 from busline.contract.locate import located
-from busline.contract.model import Audience
+from busline.contract.model import Audience, TeamSpec
 from busline.contract.rules.catalogue import RULES
 from busline.contract.rules.evaluate import check_contract, check_rules
 from busline.contract.rules.switched_off import SwitchedOff
@@ -138,6 +139,12 @@ def test_a_rule_finds_the_bad_contract_and_leaves_the_good_alone(make: Make, rul
     fields = [field("user_id"), field("email"), field("nickname"), field("status"), field("placed_at", INSTANT)]
     assert rules_of(make(*fields, contract=bad))[rule].file == "orders/order-placed/contract.yaml"
     assert rule not in rules_of(make(*fields, contract=good))
+
+
+def test_a_team_file_that_cannot_be_read_says_nothing_of_who_can_be_reached(make: Make) -> None:
+    workspace = make()
+    unread = replace(workspace, teams={name: TeamSpec(name=name) for name in workspace.teams})
+    assert "owner-reachable" not in rules_of(unread)
 
 
 def test_an_owner_can_be_reached_and_by_mail_where_outsiders_read(make: Make) -> None:

@@ -63,7 +63,9 @@ class Case:
 
 def check_readers(workspace: Workspace, base: Workspace | None, today: dt.date) -> list[Finding]:
     """base: what is published; None: every current version is judged. In the order of files and lines."""
-    found = [finding for case in cases(workspace, base, today) if (finding := case_finding(workspace, case))]
+    met = list(cases(workspace, base, today))
+    found = [_asked(workspace, case) for case in met if not case.reader.is_told]
+    found += _told(case for case in met if case.reader.is_told)
     merged = readers_by_contract(workspace.services.values())
     found += check_acceptances(workspace.services.values(), workspace.contracts, merged, today)
     found += _publishers(workspace, base)
@@ -121,17 +123,35 @@ def _is_new(reader: Reader, base: Workspace) -> bool:
     return said is None or (said.version, said.fields) != (reader.version, reader.fields)
 
 
-def case_finding(files: Files, case: Case) -> Finding | None:
+def _asked(files: Files, case: Case) -> Finding:
     """At the version's file; the subscription's place is in the words."""
-    reader, version, name = case.reader, case.version, case.contract.name
-    place = f" ({reader.source})" if reader.source else ""
-    source = version.source or case.contract.source or Source(file="?")
-    rule, severity, what, fix = _told(case) if reader.is_told else _asked(files, case)
+    place = f" ({case.reader.source})" if case.reader.source else ""
+    rule, severity, what, fix = _answer(files, case)
+    version = f"version {case.version.number} of {case.contract.name}"
+    said = f"{who(case.reader)}{place} {what.format(version=version)}"
+    return _finding(case, rule=rule, severity=severity, what=said, fix=fix)
+
+
+def _told(cases: Iterable[Case]) -> Iterator[Finding]:
+    """One for a version, with everybody who may read what it changes."""
+    alike: defaultdict[tuple[ContractName, int, tuple[str, ...]], list[Case]] = defaultdict(list)
+    for case in cases:
+        alike[case.contract.name, case.version.number, case.verdict.fields].append(case)
+    for (name, number, fields), group in alike.items():
+        *first, last = dict.fromkeys(sorted(who(case.reader) for case in group))
+        everybody = f"{', '.join(first)} and {last}" if first else last
+        changed = "the record itself" if RECORD in fields else ", ".join(fields)
+        what = f"{everybody} may read every field, and version {number} of {name} changes {changed}"
+        yield _finding(group[0], rule=TOLD, severity=Severity.NOTE, what=what)
+
+
+def _finding(case: Case, *, rule: str, severity: Severity, what: str, fix: str = "") -> Finding:
+    source = case.version.source or case.contract.source or Source(file="?")
     return Finding(
         file=source.file,
         line=source.line,
         key=case.verdict.fields[0],
-        what=f"{who(reader)}{place} {what.format(version=f'version {version.number} of {name}')}",
+        what=what,
         fix=fix,
         rule=rule,
         severity=severity,
@@ -146,12 +166,7 @@ def who(reader: Reader) -> str:
     return f"{reader.service}, as applied" if reader.origin == "applied" else str(reader.service)
 
 
-def _told(case: Case) -> tuple[str, Severity, str, str]:
-    gone = ", ".join(case.verdict.fields)
-    return TOLD, Severity.NOTE, f"may read every field, and {{version}} changes {gone}", ""
-
-
-def _asked(files: Files, case: Case) -> tuple[str, Severity, str, str]:
+def _answer(files: Files, case: Case) -> tuple[str, Severity, str, str]:
     said, reader = case.consent, case.reader
     fails = case.verdict.answer is Answer.FAILS
     rule, verb = (FAILS, "fails on") if fails else (BLIND, "goes blind on")

@@ -155,10 +155,10 @@ def _fields(
 ) -> Iterator[Finding]:
     at = said.source or service.source or Source(file="?")
     old = {use.name for use in before.fields} if before else set()
-    for use in said.fields:
-        told = field_notice(contract, use.name, today)
+    for name in [use.name for use in said.fields] or contract.deprecated:
+        told = field_notice(contract, name, today)
         if told is not None:
-            still = "still reads it" if use.name in old else "reads it"
+            still = "still reads it" if name in old or (before and not old) else "reads it"
             what = f"{service.name} {still}: {told}".rstrip(".")
             yield Finding(
                 file=at.file,

@@ -17,7 +17,7 @@ from busline.contract.evolution.hurt import cases, lacking, new_versions
 from busline.contract.evolution.readers import RECORD
 from busline.contract.evolution.replacement import Case, Change, change_of, field_at
 from busline.contract.model import Contract, Version
-from busline.contract.nodes import MISSING
+from busline.contract.nodes import MISSING, Record
 from busline.names import ContractName, Service
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class _Kitchen:
         self.workspace, self.today = workspace, today
         self.owner = str(self.contract.owner)
         self.changes: dict[Change, set[Service]] = defaultdict(set)
+        self.old = self.contract.version(self.version.number - 1) or self.version
         for case in group:
             old = self.contract.version(case.reader.version or 0) or self.version
             for hurt in sorted(case.consent.left):
@@ -98,9 +99,12 @@ class _Kitchen:
 
     def merges(self) -> Iterator[Merge]:
         if any(change.path == RECORD for change in self.changes):
+            if name := self._kept_name():
+                yield self._keep_names(f"the record's name {name}")
+                return
             yield from self._redesign()
         elif names := [change.path for change in self.changes if change.case is Case.RENAMED_TYPE]:
-            yield self._keep_names(names)
+            yield self._keep_names(f"the type's name at {_joined(names)}")
         else:
             yield from self._add_move_drop()
 
@@ -147,8 +151,15 @@ class _Kitchen:
         found = sorted(s.name for s in self.workspace.services.values() if s.publication(self.contract.name))
         return _joined(found) or "who publishes it"
 
-    def _keep_names(self, paths: Sequence[str]) -> Merge:
-        what = f"keep the type's name at {_joined(paths)}"
+    def _kept_name(self) -> str:
+        """The record's name before, where the fields are still there: then its name is all that is in the way."""
+        new, old = self.version.schema.root, self.old.schema.root
+        if not isinstance(new, Record) or not isinstance(old, Record):
+            return ""
+        return old.name if {field.name for field in old.fields} <= {field.name for field in new.fields} else ""
+
+    def _keep_names(self, which: str) -> Merge:
+        what = f"keep {which}"
         detail = f"version {self.version.number}: {what}: readers match a type by its name, whatever changes in it"
         return Merge(f"{what} ({self.owner})", self.owner, (detail,), "busline apply")
 

@@ -73,7 +73,8 @@ def _instead(contract: Contract, old: Version, new: Version, path: str) -> str:
     before, after = _fields(old.schema, parent), _fields(new.schema, parent)
     came = [field for key, field in after.items() if key not in before]
     gone = [field for key, field in before.items() if key not in after]
-    found = next((f for f in came if name in f.aliases), None) or _pair(came, gone, before.get(name))
+    unsaid = [field for field in came if not before.keys() & set(field.aliases)]
+    found = next((f for f in came if name in f.aliases), None) or _pair(unsaid, gone, before.get(name))
     prefix = f"{parent}." if parent else ""
     return f"{prefix}{found.name}" if found else ""
 

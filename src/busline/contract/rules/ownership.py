@@ -14,6 +14,8 @@ _OUTSIDE: Final = (Audience.PARTNER, Audience.PUBLIC)
 
 
 def _reachable(workspace: Workspace, team: TeamSpec) -> Iterable[Found]:
+    if team.source is None:  # its file is missing or cannot be read: that is found, and is all that is known
+        return
     if not (team.mail or team.chat):
         yield Found("nobody can be reached", "Write `contact: {mail: …, chat: …}`.", "contact")
     elif not team.mail:
