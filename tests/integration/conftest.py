@@ -82,9 +82,8 @@ def shop(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inside(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Busline:
-    """`busline …` in that folder, in this process."""
-    monkeypatch.chdir(shop)
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Busline:
+    """`busline …` where the test is, in this process."""
 
     def run_here(*args: str, given: bytes = b"") -> Any:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
@@ -93,3 +92,10 @@ def inside(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         return subprocess.CompletedProcess(args, code, out, err)
 
     return run_here
+
+
+@pytest.fixture
+def inside(shop: Path, in_process: Busline, monkeypatch: pytest.MonkeyPatch) -> Busline:
+    """`busline …` in that folder, in this process."""
+    monkeypatch.chdir(shop)
+    return in_process

@@ -1,7 +1,7 @@
 """Dead letters on the command line: what is there is shown as it was, and only what was asked for is thrown away."""
 
 import asyncio
-import io
+import functools
 import json
 import os
 import subprocess
@@ -14,7 +14,6 @@ import pytest
 
 from busline.bus.contract_log import SPEC, write
 from busline.bus.dead_letter import DeadLetters, Why
-from busline.cli.main import run
 from busline.codec.codec import Codec
 from busline.codec.framing import single_object_prefix
 from busline.contract.entries import entries
@@ -49,18 +48,11 @@ async def fill(url: str) -> None:
 
 
 @pytest.fixture
-def busline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Busline:
+def busline(tmp_path: Path, in_process: Busline, monkeypatch: pytest.MonkeyPatch) -> Busline:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BUSLINE_URL", "sqlite:///bus.db")
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
     asyncio.run(fill("sqlite:///bus.db"))
-
-    def run_here(*args: str) -> Any:
-        code = run(["dlq", *args])
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(args, code, out, err)
-
-    return run_here
+    return functools.partial(in_process, "dlq")
 
 
 def objects(text: str) -> list[dict[str, Any]]:

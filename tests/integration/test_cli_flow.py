@@ -1,6 +1,5 @@
 """The README's flow and the tools' promises, as a user runs them: each command a process of its own."""
 
-import io
 import json
 import os
 import pty
@@ -14,8 +13,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-
-from busline.cli.main import run
 
 ROOT = Path(__file__).parents[2]
 Busline = Callable[..., subprocess.CompletedProcess[str]]
@@ -60,18 +57,11 @@ def hello(prepared: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def here(hello: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Busline]:
+def here(hello: Path, in_process: Busline, monkeypatch: pytest.MonkeyPatch) -> Iterator[Busline]:
     """As `busline`, in this process: for what needs no other, quickly."""
     monkeypatch.chdir(hello)
     path = list(sys.path)
-
-    def run_here(*args: str, given: bytes = b"") -> Any:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
-        code = run(args)
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(args, code, out, err)
-
-    yield run_here
+    yield in_process
     sys.path[:] = path
     sys.modules.pop("hello", None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,14 +9,13 @@ import click
 
 from busline.cli import options
 from busline.cli.diff_view import show
+from busline.cli.known import of_workspace
 from busline.cli.options import json_option, workspace_option
 from busline.cli.output import Output
-from busline.cli.target import load_workspace
 from busline.contract.evolution.comparison import Comparison, compare_versions
 from busline.contract.evolution.readers import readers_of
 from busline.contract.model import Contract, Version
-from busline.contract.workspace import Workspace
-from busline.errors import ConfigurationError, ContractUnknown
+from busline.errors import ConfigurationError
 from busline.names import ContractName
 
 
@@ -33,25 +31,14 @@ def diff(output: Output, contract: ContractName, old: int | None, new: int | Non
     OLD and NEW are version numbers. NEW is the current version and OLD the one before it, unless given. Every reader
     that the workspace declares is told: fine; fails (it cannot decode); blind (a default stands in for what it reads).
     """
-    found = load_workspace(workspace)
-    known = _contract(found, contract)
-    older, newer = _versions(known, old, new)
-    comparison = compare_versions(known, older, newer, readers_of(known, found.services.values()))
+    known = of_workspace(workspace)
+    found = known.contract(contract)
+    older, newer = _versions(found, old, new)
+    comparison = compare_versions(found, older, newer, readers_of(found, known.services.values()))
     if output.as_json:
         output.result(as_json(comparison))
     else:
         show(comparison)
-
-
-def _contract(workspace: Workspace, name: ContractName) -> Contract:
-    found = workspace.contracts.get(name)
-    if found is None:
-        near = difflib.get_close_matches(name, sorted(workspace.contracts), n=3)
-        raise ContractUnknown(
-            f"there is no contract {name} in {workspace.path}",
-            fix=f"Did you mean {' or '.join(near)}?" if near else "Look at its name: TEAM.STREAM, as its folders.",
-        )
-    return found
 
 
 def _versions(contract: Contract, old: int | None, new: int | None) -> tuple[Version, Version]:

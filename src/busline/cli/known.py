@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from busline.cli.options import Where
 from busline.cli.target import Target, find_target, load_workspace, read_log, started
 from busline.contract.entries import Catalog
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
+from busline.contract.workspace import Workspace
 from busline.errors import ContractUnknown
 from busline.names import ContractName, Service, Team
 
@@ -27,7 +29,9 @@ class Known:
     def contract(self, name: ContractName) -> Contract:
         found = self.contracts.get(name)
         if found is None:
-            raise ContractUnknown(f"{name} is no contract in {self.place}", fix=f"busline find {name.stream}")
+            near = difflib.get_close_matches(name, sorted(self.contracts), n=3)
+            fix = f"Did you mean {' or '.join(near)}?" if near else f"Look for it: busline find {name.stream}."
+            raise ContractUnknown(f"{name} is no contract in {self.place}", fix=fix)
         return found
 
     def contact(self, team: Team) -> str:
@@ -37,7 +41,10 @@ class Known:
 
 def of_workspace(path: Path | None) -> Known:
     """Raises ConfigurationError, WorkspaceInvalid."""
-    found = load_workspace(path)
+    return of_files(load_workspace(path))
+
+
+def of_files(found: Workspace) -> Known:
     return Known(contracts=found.contracts, services=found.services, teams=found.teams, place=str(found.path))
 
 

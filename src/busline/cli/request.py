@@ -13,7 +13,7 @@ import click
 from busline.cli import options
 from busline.cli.can import answer
 from busline.cli.declare import write_files
-from busline.cli.known import Known, of_workspace
+from busline.cli.known import Known, of_files
 from busline.cli.options import json_option, workspace_option
 from busline.cli.output import Output, clean
 from busline.cli.request_branch import branch_name, commit_on_branch, committed_text
@@ -62,7 +62,8 @@ def request(output: Output, contract: ContractName, branch: bool, workspace: Pat
     """
     asked = Asked(**given)
     who = asked.who
-    known, root = of_workspace(workspace), load_workspace(workspace).path
+    files = load_workspace(workspace)
+    known, root = of_files(files), files.path
     found = known.contract(contract)
     ask = known.contact(found.owner)
     if _has(known, found, asked):
