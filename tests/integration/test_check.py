@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from busline.cli.main import run
+from busline.contract.finding import Finding
+from busline.governance.baseline import Baseline, fingerprint
 
 ROOT = Path(__file__).parents[2]
 VERSION = "schemas/orders/order-placed/{}.avsc"
@@ -248,16 +250,30 @@ def test_without_a_repository_or_its_branch_it_says_so_and_goes_on(
 
 
 def test_a_baseline_fails_new_findings_only(check: Check, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(3, renamed())
+    (repository / "schemas/billing/team.yaml").write_text("description: nobody\n")
     assert run(["check", "--write-baseline"]) == 0
     capsys.readouterr()
     done = check()
     assert done.code == 0 and done.summary["baseline"] > 0 and done.summary["gone"] == []
-    (repository / "schemas/billing/team.yaml").write_text("description: nobody\n")
+    team = repository / "schemas/marketing/team.yaml"
+    team.write_text("description: nobody\n")
     assert [one["rule"] for one in check().findings if one["severity"] == "error"] == ["owner-reachable"]
-    Path(VERSION.format(3)).unlink()
+    (repository / "schemas/billing/team.yaml").write_text("contact: {mail: billing@acme.example}\n")
     assert check().summary["gone"]
     assert run(["check", "--write-baseline", "--only", "rules"]) == 2
+
+
+def test_a_baseline_gives_nobodys_consent(check: Check, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(3, renamed())
+    before = check()
+    assert before.errors("reader-fails") and before.errors("compatibility-level")
+    assert run(["check", "--write-baseline"]) == 0
+    assert "not recorded" in capsys.readouterr().err
+    done = check()
+    assert done.code == 4 and done.errors("reader-fails") == before.errors("reader-fails")
+    assert not done.errors("compatibility-level")
+    hurt = Finding(file="a/b/2.avsc", what="c/d fails", rule="reader-fails")
+    assert Baseline({fingerprint(hurt): "written by hand"}).new([hurt]) == [hurt]
 
 
 def test_a_name_with_a_line_break_in_the_tree_harms_nothing(check: Check, repository: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from busline.bus.contract_log import ContractLog
+from busline.cli.report.report import counted
 from busline.cli.target import environment, of_environment, read_log, started
 from busline.cli.workspace_path import FILE
 from busline.contract.files import BuslineFile
@@ -97,7 +98,8 @@ async def _with_branch(folder: Path, branch: str) -> Compared:
 async def _with_commit(folder: Path, tree: GitTree, commit: Commit) -> Compared:
     """What changed since, and what refers to it; all else is as it was."""
     units = commit.units
-    said = f"compared with {commit}: {len(units.contracts)} contracts and {len(units.services)} services changed"
+    changed = f"{counted(len(units.contracts), 'contract')} and {counted(len(units.services), 'service')} changed"
+    said = f"compared with {commit}: {changed}"
     loaded = _loaded(Folder(folder) if units.company else PartialFolder(folder, units=closure(folder, units)))
     compared = loaded.with_base(await at_commit(tree, commit, loaded.workspace), said)
     return compared if units.company else replace(compared, scope=_scope(loaded.workspace, units))

@@ -1,5 +1,7 @@
 """The baseline: findings that were there when a workspace began to be checked. Only new ones fail.
 
+What may not be off in a file is in no baseline either: it would let a break pass without the word of who is hurt by it.
+
 A finding is known again by its rule, its file, its key and its words, not by its line; and of a contract's versions any
 counts as its schema, so that a new version does not bring all old findings back.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from busline.contract.finding import Finding, Severity
+from busline.contract.rules.catalogue import RULES
 from busline.errors import ConfigurationError
 
 FILE: Final = ".busline-baseline.json"
@@ -27,6 +30,12 @@ def fingerprint(finding: Finding) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
+def may_stay(finding: Finding) -> bool:
+    """Whether a baseline may hold it."""
+    rule = RULES.get(finding.rule)
+    return rule is not None and not rule.always
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What is known, by fingerprint: one line for people each."""
@@ -34,7 +43,7 @@ class Baseline:
     known: dict[str, str] = field(default_factory=dict)
 
     def new(self, findings: Iterable[Finding]) -> list[Finding]:
-        return [finding for finding in findings if fingerprint(finding) not in self.known]
+        return [one for one in findings if not may_stay(one) or fingerprint(one) not in self.known]
 
     def gone(self, findings: Iterable[Finding]) -> tuple[str, ...]:
         found = {fingerprint(finding) for finding in findings}
@@ -58,12 +67,15 @@ def read_baseline(folder: Path) -> Baseline:
 
 
 def baseline_text(findings: Iterable[Finding]) -> str:
-    """The file's text: sorted, one finding a line, without notes, so that merges and diffs of it are readable."""
+    """The file's text: sorted, one finding a line, without notes, so that merges and diffs of it are readable.
+
+    What may not stay is left out.
+    """
     lines = sorted(
         {
             (f"{one.file}: {one.key}: {one.what} [{one.rule}]", fingerprint(one))
             for one in findings
-            if one.severity is not Severity.NOTE
+            if one.severity is not Severity.NOTE and may_stay(one)
         }
     )
     entries = ",\n".join(
