@@ -18,8 +18,9 @@ from busline.cli.workspace_path import FILE, FOLDER, find_workspace
 from busline.contract.declaration import Declared, service_path, stale
 from busline.contract.declaration import declare as declared_files
 from busline.contract.event import Event
+from busline.contract.overlaid_folder import findings_with
 from busline.contract.workspace import Workspace
-from busline.errors import ConfigurationError, ContractStale
+from busline.errors import ConfigurationError, ContractStale, WorkspaceInvalid
 from busline.names import ContractName, Service
 
 _LOCAL_URL = "sqlite:///.busline/local.db"
@@ -56,11 +57,18 @@ def declare(output: Output, app: str, check: bool, service: str | None, workspac
             f"{len(changed)} files are not what the code says", where=names, fix=f"busline declare {app}"
         )
     if not check:
-        write_files(folder, {path: files[path] for path in changed})
+        _write(folder, {path: files[path] for path in changed})
     _show(output, declared, folder, changed)
     if not check:
-        Workspace.load(folder)
         output.note(f"next: busline apply --env {LOCAL}" if changed else "everything is as the code says")
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """Raises WorkspaceInvalid, and writes nothing, where the workspace would not hold together with them."""
+    findings = findings_with(folder, files) if files else []
+    if findings:
+        raise WorkspaceInvalid(f"nothing was written: {folder} would have {len(findings)} findings", findings)
+    write_files(folder, files)
 
 
 def declared_changes(bus: Bus, app: str, workspace: Workspace) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
 from busline.contract.file_values import contract_of, environments, rules_off, service_spec, team_spec
 from busline.contract.files import BuslineFile, ContractFile, FileModel, ServiceFile, TeamFile
@@ -16,13 +16,25 @@ from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, 
 from busline.contract.schema import parse
 from busline.contract.schema_parser import Alike
 from busline.contract.validation import validated
-from busline.contract.yaml_reader import Document, read_bytes, read_yaml, why_not
+from busline.contract.yaml_reader import MAX_BYTES, Document, parse_yaml, read_bytes, why_not
 from busline.errors import ContractError, SchemaInvalid
 from busline.names import RESERVED_TEAM, ContractName, Service, Team
 
 M = TypeVar("M", bound=FileModel)
 N = TypeVar("N", Team, ContractName, Service)
-Entry: TypeAlias = "os.DirEntry[str]"
+
+
+class Entry(Protocol):
+    """What is used of an os.DirEntry."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    def is_dir(self) -> bool: ...
+    def __fspath__(self) -> str: ...
+
+
 Listed: TypeAlias = Mapping[str, "Entry | None"]
 """What is in a folder, by name. None: a link out of the workspace, of which a finding tells; nobody reads it."""
 MAX_EXAMPLE: Final = 262_144
@@ -53,7 +65,7 @@ class Folder:
 
     def read(self) -> None:
         """Everything, in the order of names."""
-        if not self.path.is_dir():
+        if not self._is_there():
             return self.say(".", f"{self.path} is no folder", "Make a workspace with `busline init`.")
         listed = self._list(str(self.path), "")
         self._company(listed)
@@ -63,6 +75,12 @@ class Folder:
             elif entry and (name.endswith((".yml", SERVICE_SUFFIX)) or name in ("team.yaml", "contract.yaml")):
                 self.say(name, "does not belong here", "Here: busline.yaml and a folder a team.")
         return None
+
+    def _is_there(self) -> bool:
+        return self.path.is_dir()
+
+    def _bytes(self, entry: Entry, shown: str, limit: int = MAX_BYTES) -> bytes | Finding:
+        return read_bytes(entry, shown, limit)
 
     def _list(self, folder: str, shown: str) -> Listed:
         """By name, without hidden ones and linked folders. shown: what findings put before a name."""
@@ -90,7 +108,8 @@ class Folder:
     def _load(self, model: type[M], entry: Entry | None, shown: str) -> tuple[M, Document] | None:
         if entry is None:
             return None
-        document = read_yaml(entry, shown)
+        data = self._bytes(entry, shown)
+        document = parse_yaml(data, shown) if isinstance(data, bytes) else data
         if isinstance(document, Finding):
             self.findings.append(document)
             return None
@@ -197,7 +216,7 @@ class Folder:
         return tuple(version for version in read if version is not None)
 
     def _version(self, entry: Entry, shown: str, number: int, alike: Alike | None) -> Version | None:
-        data = read_bytes(entry, shown)
+        data = self._bytes(entry, shown)
         if isinstance(data, Finding):
             self.findings.append(data)
             return None
@@ -213,7 +232,7 @@ class Folder:
     def _example(self, entry: Entry | None, shown: str) -> dict[str, object] | None:
         if entry is None:
             return None
-        data = read_bytes(entry, shown, MAX_EXAMPLE)
+        data = self._bytes(entry, shown, MAX_EXAMPLE)
         if isinstance(data, Finding):
             self.findings.append(data)
             return None
