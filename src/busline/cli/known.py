@@ -65,8 +65,7 @@ async def known(where: Where, name: ContractName | None = None) -> Known:
 
 
 def of_catalog(catalog: Catalog, place: str, name: ContractName | None = None) -> Known:
-    wanted = catalog.names() if name is None else [name]
-    contracts = {n: c for n in wanted if (c := catalog.contract(n)) is not None}
-    services = {n: s for n in catalog.services() if (s := catalog.service(n)) is not None}
-    teams = {n: t for n in catalog.teams() if (t := catalog.team(n)) is not None}
-    return Known(contracts=contracts, services=services, teams=teams, place=place)
+    """name: the only contract that is asked for. Raises ContractError for a record that cannot be read."""
+    only = catalog.contract(name) if name else None
+    contracts = catalog.all_contracts() if name is None else {only.name: only} if only else {}
+    return Known(contracts=contracts, services=catalog.all_services(), teams=catalog.all_teams(), place=place)

@@ -117,6 +117,16 @@ class Catalog:
     def teams(self) -> list[Team]:
         return [Team(name) for name in self._names(b"team/", Team)]
 
+    def all_contracts(self) -> dict[ContractName, Contract]:
+        """Parsed, each of them. Raises ContractError for a record that cannot be read; so do the two below."""
+        return {name: found for name in self.names() if (found := self.contract(name)) is not None}
+
+    def all_services(self) -> dict[Service, ServiceSpec]:
+        return {name: found for name in self.services() if (found := self.service(name)) is not None}
+
+    def all_teams(self) -> dict[Team, TeamSpec]:
+        return {name: found for name in self.teams() if (found := self.team(name)) is not None}
+
     def __len__(self) -> int:
         return len(self._raw)
 

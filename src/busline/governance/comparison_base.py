@@ -13,7 +13,6 @@ from typing import Final, TypeAlias
 
 from busline.contract.entries import Catalog
 from busline.contract.folder import Folder
-from busline.contract.model import Contract
 from busline.contract.partial_folder import Units, belongs_to, units_of
 from busline.contract.schema import Schema, parse
 from busline.contract.workspace import Workspace, read
@@ -126,9 +125,7 @@ def in_folder(folder: Path) -> Base:
 
 def in_catalog(catalog: Catalog, workspace: Workspace) -> Base:
     """What an environment has applied. Raises ContractError for records that cannot be read."""
-    contracts: dict[ContractName, Contract] = {n: c for n in catalog.names() if (c := catalog.contract(n))}
-    services = {n: s for n in catalog.services() if (s := catalog.service(n))}
-    teams = {n: t for n in catalog.teams() if (t := catalog.team(n))}
+    contracts, services, teams = catalog.all_contracts(), catalog.all_services(), catalog.all_teams()
     return Base(workspace=replace(workspace, contracts=contracts, services=services, teams=teams, commit=None))
 
 

@@ -30,7 +30,7 @@ class Deployed:
     @cached_property
     def services(self) -> Mapping[Service, ServiceSpec]:
         """Those that are applied."""
-        return {name: spec for name in self.catalog.services() if (spec := self.catalog.service(name)) is not None}
+        return self.catalog.all_services()
 
     @cached_property
     def _applied(self) -> Mapping[ContractName, list[Reader]]:
