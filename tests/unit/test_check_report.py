@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,22 @@ def test_text_is_grouped_and_ends_with_totals_and_the_next_step() -> None:
     ]
     assert "  orders/x: gone [units]" in lines and "note: not in a git repository" in lines
     assert FORMATS["text"](EMPTY) == "no findings in 3 contracts"
+
+
+def test_text_fits_a_terminal_and_is_left_as_it_is_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = replace(ERROR, what=" ".join(["`total` is gone"] * 9), fix="Ask #billing. " * 9)
+    report = replace(REPORT, findings=(long,), recipes={"orders.order-placed": f"head\n  1. orders: {'keep it ' * 20}"})
+    piped = FORMATS["text"](report)
+    assert long.what in piped and long.fix in piped
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = re.sub(r"\x1b\[\d*m", "", FORMATS["text"](report))
+    assert max(len(line) for line in shown.splitlines()) <= 60
+    assert shown.split() == re.sub(r"\x1b\[\d*m", "", piped).split(), "no word is cut"
+    assert "\n               #billing." in shown or "\n               Ask" in shown, (
+        "a fix goes on below its first word"
+    )
+    assert "\n       keep" in shown or "\n       it" in shown, "a step goes on below its first word"
 
 
 def test_json_has_a_line_a_finding_and_one_of_totals() -> None:
