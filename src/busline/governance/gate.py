@@ -27,6 +27,7 @@ from busline.contract.rules.evaluate import check_rules
 from busline.contract.rules.switched_off import SwitchedOff
 from busline.contract.workspace import Workspace
 from busline.governance.comparison_base import Base
+from busline.governance.examples import check_examples
 from busline.governance.immutable import check_immutable
 from busline.names import ContractName, Service, Team
 
@@ -114,6 +115,8 @@ def _evaluated(workspace: Workspace) -> frozenset[str]:
 
 def _found(question: Question) -> Iterator[Finding]:
     workspace = question.workspace
+    if Part.VALIDITY in question.only:
+        yield from check_examples(workspace, question.contracts)
     if Part.RULES in question.only:
         yield from check_rules(workspace, *((s.contracts, s.teams) if (s := question.scope) else (None, None)))
     if Part.VERSIONS in question.only and question.base:
