@@ -87,6 +87,14 @@ def test_an_alias_of_a_field_that_stood_beside_it_is_refused() -> None:
     assert "Java throws" in found.what
 
 
+def test_an_alias_of_a_field_beside_it_is_told_in_words() -> None:
+    both = [field("a", "string"), field("b", "string", default="")]
+    found = traps([field("a", "string")], [field("a", "string"), field("b", "string", default="", aliases=["a"])])
+    assert "which stands beside `b` in this version: both" in found[0].what
+    found = traps(both, both, [field("a", "string"), field("b", "string", default="", aliases=["a"])])
+    assert "which stood beside `b` in versions 1, 2 and this one: both" in found[0].what
+
+
 def test_it_is_refused_over_all_versions() -> None:
     both = [field("a", "string"), field("b", "string", default="")]
     found = traps(both, [field("a", "string")], [field("b", "string", default="", aliases=["a"])])

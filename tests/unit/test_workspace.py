@@ -105,6 +105,7 @@ def test_an_unknown_key_is_named_with_what_was_meant(folder: Path, edit: Callabl
         (INVOICING, "version: 2", "version: 3", "orders.order-placed has no version 3. The highest is 2"),
         (INVOICING, "total,", "totl,", "version 2 has no field 'totl'. Did you mean 'total'?"),
         (INVOICING, "total,", "total, total,", "the field 'total' stands twice"),
+        (INVOICING, "total,", "total.net,", "; total says all that is within it"),
         (INVOICING, "earliest", "yesterday", "'yesterday' is not a start"),
         (INVOICING, "earliest", '"2026-01-31T00:00:00"', "has no offset from UTC"),
         (INVOICING, "billing.invoice-sent", "orders.order-placed", "only the owner's services publish"),

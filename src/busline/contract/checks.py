@@ -266,7 +266,7 @@ def _version(folder: Folder, name: ContractName, number: int, source: Source | N
     if contract is None or name in folder.broken or source is None or contract.version(number) is not None:
         return
     count = len(contract.versions)
-    fix = f"The highest is {count}." if count else "It is a draft: `busline declare` writes its first version."
+    fix = f"The highest is {count}." if count else "It has none: a draft's first is written by `busline declare`."
     folder.say(source.file, f"{name} has no version {number}", fix, line=source.line, key=f"{key}.{name}")
 
 

@@ -59,7 +59,11 @@ def _size(value: object) -> object:
 
 def _field_name(text: str) -> str:
     if not _FIELD.fullmatch(text):
-        raise ValueError(f"{text!r:.80} is not a field name: letters, digits and _, not beginning with a digit")
+        top = _FIELD.match(text)
+        within = (
+            f"; {top[0]} says all that is within it" if top and text[top.end() :].startswith((".", "[", "{")) else ""
+        )
+        raise ValueError(f"{text!r:.80} is not a field name: letters, digits and _, not beginning with a digit{within}")
     return text
 
 

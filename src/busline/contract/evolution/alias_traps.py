@@ -59,15 +59,22 @@ def _trap(path: str, names: tuple[str, ...], numbers: list[int], own: int) -> Tr
     if not others:
         return _of_itself(path)
     stood = " and ".join(f"`{other}`" for other in others)
-    where = ", ".join("this one" if number == own else str(number) for number in sorted(numbers))
-    versions = f"version{'s' * (len(numbers) > 1)} {where}"
-    beside = f"stood beside `{name}`" if name in names else "stood side by side"
+    where = _where(sorted(number for number in numbers if number != own), own in numbers)
+    verb = "stand" + "s" * (len(others) == 1) if numbers == [own] else "stood"
+    beside = f"beside `{name}`" if name in names else "side by side"
     what = (
-        f"`{path}` has the alias {stood}, which {beside} in {versions}: both answer to it. Java throws there,"
+        f"`{path}` has the alias {stood}, which {verb} {beside} in {where}: both answer to it. Java throws there,"
         " fastavro decodes to the wrong field"
     )
     fix = f"Take the alias {stood} away: `{name}` is a field of its own, and needs a default where it is not written."
     return Trap(NEIGHBOUR, path, what, fix, Severity.ERROR)
+
+
+def _where(older: list[int], is_here: bool) -> str:
+    """`versions 1, 2 and this one`; older: in order."""
+    before = f"version{'s' * (len(older) > 1)} {', '.join(map(str, older))}" if older else ""
+    here = "this one" if older else "this version"
+    return " and ".join(part for part in (before, here if is_here else "") if part)
 
 
 def _of_itself(path: str) -> Trap:
