@@ -1,4 +1,4 @@
-"""A Confluent-compatible schema registry: the verbs that apply, audit and adopt need.
+"""A Confluent-compatible schema registry: the verbs that apply needs.
 
 The registry is a mirror for other clients, written by the tools only: running services never ask it. Everything is
 idempotent, `normalize=true` on lookup and on register, since else a space makes a new version.
