@@ -68,6 +68,25 @@ def test_show_without_an_engine_says_so(inside: Busline) -> None:
     assert inside("show", "growth.nope").returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("where", "code", "says"),
+    [
+        (["--env", "nope"], 2, "no environment 'nope'"),
+        (["--env", "local"], 1, "nothing was ever applied"),
+        (["--url", "kafka://127.0.0.1:1"], 6, "no answer"),
+    ],
+    ids=["no environment", "nothing applied", "no engine"],
+)
+@pytest.mark.parametrize("command", ["find", "show", "can"])
+def test_an_engine_that_was_named_and_says_nothing_is_an_error(
+    inside: Busline, command: str, where: list[str], code: int, says: str
+) -> None:
+    args = {"find": ["user"], "show": [NAME], "can": ["marketing/people", "read", NAME]}[command]
+    done = inside(command, *args, *where)
+    assert (done.returncode, done.stdout, says in done.stderr) == (code, "", True), done.stderr
+    assert "fix:" in done.stderr
+
+
 def test_show_says_how_fresh_it_is(inside: Busline) -> None:
     inside("apply", "--env", "local")
     assert inside("publish", "orders.order-placed", "--fake", "3").returncode == 0
@@ -125,6 +144,15 @@ def test_a_branch_leaves_the_work_tree_alone(repository: Path, inside: Busline) 
     assert "autumn campaign" in git(repository, "log", "-1", "--format=%B", branch)
     assert f"request open: branch {branch}" in inside("show", NAME, "--as", "marketing/people").stdout
     assert inside("request", NAME, "--for", "marketing/people", "--why", "again", "--branch").returncode == 2
+
+
+def test_a_branch_that_is_merged_is_not_to_be_merged_again(repository: Path, inside: Busline) -> None:
+    inside("apply", "--env", "local")
+    asked = inside("request", NAME, "--for", "marketing/people", "--why", "autumn", "--branch", "--json")
+    git(repository, "merge", "-q", json.loads(asked.stdout)["branch"])
+    for where in ([], ["--env", "local"]):
+        shown = inside("show", NAME, "--as", "marketing/people", *where).stdout
+        assert "request open: the line is in the workspace, not applied yet" in shown
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,12 @@ from busline.transport.base import Seekable
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """What an engine says. why: why it says nothing."""
+    """What an engine says. why: why it says nothing; error: the same, where it was not reached."""
 
     applied: Known | None = None
     last: dt.datetime | None = None
     why: str = ""
+    error: BuslineError | None = None
 
 
 @click.command(epilog="Example: busline show growth.user-statistics --as marketing/people")
@@ -52,10 +53,11 @@ def show(output: Output, contract: ContractName, where: Where) -> None:
     live = run_async(_live(where, contract))
     known = files if files and contract in files.contracts else live.applied or files
     if known is None:
-        raise BuslineError("neither a workspace nor an engine is there to look in", why=live.why or None)
+        raise live.error or BuslineError(live.why)
     found = known.contract(contract)
     branch = folder is not None and who is not None and branch_exists(folder, branch_name(contract, who))
-    word, detail = _access(files, live, found, who, branch)
+    merged = files or (of_workspace(where.workspace) if branch else None)
+    word, detail = _access(merged, live, found, who, branch)
     view = View(contract=found, known=known, last=live.last, why=live.why, access=word, detail=detail)
     output.result(view.as_json(), text(view))
 
@@ -64,11 +66,11 @@ async def _live(where: Where, name: ContractName) -> Live:
     try:
         target = find_target(where)
     except BuslineError as error:
-        return Live(why=error.what)
+        return Live(why=error.what, error=error)
     try:
         return await _asked(target, where.env or target.url, name)
     except BuslineError as error:
-        return Live(why=error.what)
+        return Live(why=error.what, error=error)
 
 
 async def _asked(target: Target, place: str, name: ContractName) -> Live:

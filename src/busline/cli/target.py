@@ -141,7 +141,9 @@ async def session(target: Target) -> AsyncIterator[Session]:
     transport = target.transport()
     if target.service is None and not is_embedded(transport):
         raise ConfigurationError(
-            "contracts say who may do what", fix="Say who asks: --as TEAM/SERVICE, or BUSLINE_SERVICE."
+            "it is not said who asks",
+            why="contracts say who may do what",
+            fix="Say --as TEAM/SERVICE, for a person --as TEAM/people, or set BUSLINE_SERVICE.",
         )
     made = Session(settings, transport, target.service or NOBODY, None)
     try:
@@ -157,10 +159,10 @@ async def read_log(log: ContractLog, url: str) -> None:
     try:
         await log.read()
     except UnknownTopic as error:
-        raise _nothing_applied(url, error.what) from error
+        raise _nothing_applied(url, "no contracts are kept there") from error
 
 
 def _nothing_applied(url: str, why: str) -> ContractUnknown:
-    return ContractUnknown(
-        f"nothing was ever applied on {url}", why=why, fix="Run: busline apply --env …, or start the service."
-    )
+    """A service brings up an embedded engine by itself, and no other."""
+    more = ", or start the service" if url.startswith(("sqlite:", "memory:")) else ""
+    return ContractUnknown(f"nothing was ever applied on {url}", why=why, fix=f"Run: busline apply --env …{more}.")
