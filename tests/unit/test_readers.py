@@ -428,6 +428,22 @@ def test_a_record_that_changes_nothing_but_its_name_keeps_it() -> None:
     assert made[0].summary == "1 merge: keep the record's name orders.OrderPlaced (orders)"
 
 
+def test_a_key_is_kept_as_it_is_and_the_rest_goes_its_way() -> None:
+    summary = recipe(order_id=None).summary
+    assert summary == "1 merge: keep the key order_id (orders)"
+    assert recipe(order_id=field("order_id", "long"), total=None).summary == (
+        "3 merges: deprecate total and keep the key order_id (orders); billing stops reading total; drop total (orders)"
+    )
+
+
+def test_a_types_name_is_kept_and_the_rest_goes_its_way() -> None:
+    made = recipe(address=field("address", ADDRESS | {"name": "orders.Place"}), total=None)
+    assert made.summary == (
+        "3 merges: deprecate total and keep the type's name at address (orders); billing stops reading total;"
+        " drop total (orders)"
+    )
+
+
 def test_a_record_that_is_another_is_a_new_contract() -> None:
     made = recipes(workspace(FIRST, record(field("x", "string"), name="orders.Taken")), workspace(FIRST), TODAY)
     assert made[0].summary.startswith("9 merges: add orders.order-placed-v2 and deprecate orders.order-placed")

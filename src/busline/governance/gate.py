@@ -156,5 +156,5 @@ def _levels(contract: Contract, before: Workspace | None, hurt: Collection[str])
 
 
 def _as_note(finding: Finding) -> Finding:
-    what = f"{finding.what}; no reader that there is would be hurt"
+    what = f"{finding.what}; no reader that there is would be hurt without having agreed"
     return replace(finding, what=what, severity=Severity.NOTE)

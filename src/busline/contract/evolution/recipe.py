@@ -10,7 +10,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from busline.contract.evolution.hurt import Case as Hurting
 from busline.contract.evolution.hurt import cases, lacking, new_versions
@@ -22,6 +22,10 @@ from busline.names import ContractName, Service
 
 if TYPE_CHECKING:
     from busline.contract.workspace import Workspace
+
+
+_NAME: Final = "readers match a type by its name, whatever changes in it"
+_KEY: Final = "it stays what it is in every version; another key is another contract"
 
 
 class Merge(NamedTuple):
@@ -96,38 +100,42 @@ class _Kitchen:
             old = self.contract.version(case.reader.version or 0) or self.version
             for hurt in sorted(case.consent.left):
                 self.changes[change_of(self.contract, old, self.version, hurt)].add(case.reader.service)
+        keys = [change.path for change in self.changes if change.path in self.contract.key]
+        types = [change.path for change in self.changes if change.case is Case.RENAMED_TYPE]
+        kept = ((keys, "keep the key", _KEY), (types, "keep the type's name at", _NAME))
+        self.kept = {f"{keep} {_joined(paths)}": why for paths, keep, why in kept if paths}
+        self.moved = {c: who for c, who in self.changes.items() if c.path not in [*keys, *types]}
 
     def merges(self) -> Iterator[Merge]:
         if any(change.path == RECORD for change in self.changes):
-            if name := self._kept_name():
-                yield self._keep_names(f"the record's name {name}")
-                return
-            yield from self._redesign()
-        elif names := [change.path for change in self.changes if change.case is Case.RENAMED_TYPE]:
-            yield self._keep_names(f"the type's name at {_joined(names)}")
-        else:
+            name = self._kept_name()
+            yield from [self._keep({f"keep the record's name {name}": _NAME})] if name else self._redesign()
+        elif self.moved:
             yield from self._add_move_drop()
+        else:
+            yield self._keep(self.kept)
 
     def _add_move_drop(self) -> Iterator[Merge]:
-        adds, drops = tuple(self._add(change) for change in self.changes), _joined(map(_drop, self.changes))
+        adds, drops = tuple(self._add(change) for change in self.moved), _joined(map(_drop, self.moved))
         then = f"busline apply, and deploy {self._publishers()}"
-        short = f"{_joined(map(_add_short, self.changes))} ({self.owner})"
+        adds += tuple(f"{keep}: {why}" for keep, why in self.kept.items())
+        short = f"{_joined([*map(_add_short, self.moved), *self.kept])} ({self.owner})"
         number = self.version.number
-        if all(change.case is Case.REMOVED for change in self.changes):
+        if all(change.case is Case.REMOVED for change in self.moved):
             yield Merge(short, self.owner, adds, "busline apply")
         else:
             yield Merge(short, self.owner, (f"version {number}: {adds[0]}", *adds[1:]), then)
             number += 1
         yield from self._moves()
         until = f"when `busline can-i-deploy --contract {self.contract.name} --env ENV` says yes"
-        marks = [c.path for c in self.changes if c.case is not Case.SYMBOLS and "." not in c.path]
+        marks = [c.path for c in self.moved if c.case is not Case.SYMBOLS and "." not in c.path]
         more = (f"take {_joined(marks)} out of `fields`",) if marks else ()
         yield Merge(f"{drops} ({self.owner})", self.owner, (f"version {number}: {drops}, {until}", *more), then)
 
     def _moves(self) -> Iterator[Merge]:
         """One a team: consent, and the code, are theirs."""
-        for team in sorted({service.team for services in self.changes.values() for service in services}):
-            own = {c: sorted(s for s in found if s.team == team) for c, found in self.changes.items()}
+        for team in sorted({service.team for services in self.moved.values() for service in services}):
+            own = {c: sorted(s for s in found if s.team == team) for c, found in self.moved.items()}
             mine = {change: services for change, services in own.items() if services}
             what = tuple(f"{_move(change)} in {_joined(services)}" for change, services in mine.items())
             services = _joined(sorted({service for found in mine.values() for service in found}))
@@ -158,10 +166,10 @@ class _Kitchen:
             return ""
         return old.name if {field.name for field in old.fields} <= {field.name for field in new.fields} else ""
 
-    def _keep_names(self, which: str) -> Merge:
-        what = f"keep {which}"
-        detail = f"version {self.version.number}: {what}: readers match a type by its name, whatever changes in it"
-        return Merge(f"{what} ({self.owner})", self.owner, (detail,), "busline apply")
+    def _keep(self, kept: Mapping[str, str]) -> Merge:
+        first, *more = (f"{keep}: {why}" for keep, why in kept.items())
+        what = (f"version {self.version.number}: {first}", *more)
+        return Merge(f"{_joined(kept)} ({self.owner})", self.owner, what, "busline apply")
 
     def _redesign(self) -> Iterator[Merge]:
         old, new = self.contract.name, f"{self.contract.name}-v2"
