@@ -18,10 +18,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def declare(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def declare(folder: Path, *more: str, app: str = "hello:bus") -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BUSLINE_")}
     return subprocess.run(
-        [sys.executable, "-m", "busline", "declare", "hello:bus", *more],
+        [sys.executable, "-m", "busline", "declare", app, *more],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -57,3 +57,14 @@ def test_of_a_new_workspace_that_would_be_invalid_nothing_is_left(folder: Path) 
     done = declare(folder)
     assert done.returncode != 0
     assert not (folder / "schemas").exists()
+
+
+def test_what_is_not_granted_yet_is_written_and_told(folder: Path) -> None:
+    declare(folder)
+    (folder / "other.py").write_text(
+        HELLO.replace('Bus("sqlite:///bus.db")', 'Bus(service="shop/reader")').replace("await bus.publish", "print")
+    )
+    done = declare(folder, app="other:bus")
+    assert done.returncode == 4
+    assert "Add shop/reader to access.subscribe in demo/hello/contract.yaml" in done.stderr
+    assert str(folder / "schemas/shop/reader.service.yaml") in files(folder)

@@ -13,11 +13,14 @@ from busline.bus.bus import Bus
 from busline.cli.loading import load_bus
 from busline.cli.options import json_option, workspace_option
 from busline.cli.output import Output
+from busline.cli.report.report import counted
 from busline.cli.target import LOCAL
 from busline.cli.workspace_path import FILE, FOLDER, find_workspace
+from busline.contract.checks import NOT_GRANTED
 from busline.contract.declaration import Declared, service_path, stale
 from busline.contract.declaration import declare as declared_files
 from busline.contract.event import Event
+from busline.contract.finding import Finding
 from busline.contract.overlaid_folder import findings_with
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, ContractStale, WorkspaceInvalid
@@ -56,19 +59,25 @@ def declare(output: Output, app: str, check: bool, service: str | None, workspac
         raise ContractStale(
             f"{len(changed)} files are not what the code says", where=names, fix=f"busline declare {app}"
         )
-    if not check:
-        _write(folder, {path: files[path] for path in changed})
+    lacking = [] if check else _write(folder, {path: files[path] for path in changed})
     _show(output, declared, folder, changed)
+    if lacking:
+        raise WorkspaceInvalid(f"the workspace {folder} has {counted(len(lacking), 'finding')}", lacking)
     if not check:
         output.note(f"next: busline apply --env {LOCAL}" if changed else "everything is as the code says")
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> None:
-    """Raises WorkspaceInvalid, and writes nothing, where the workspace would not hold together with them."""
+def _write(folder: Path, files: Mapping[str, str]) -> list[Finding]:
+    """The grants that are missing: an owner gives them to a service that is declared, so they hinder no writing.
+
+    Raises WorkspaceInvalid, and writes nothing, where the workspace would not hold together otherwise.
+    """
     findings = findings_with(folder, files) if files else []
-    if findings:
-        raise WorkspaceInvalid(f"nothing was written: {folder} would have {len(findings)} findings", findings)
+    if any(finding.rule != NOT_GRANTED for finding in findings):
+        would = f"{folder} would have {counted(len(findings), 'finding')}"
+        raise WorkspaceInvalid(f"nothing was written: {would}", findings)
     write_files(folder, files)
+    return findings
 
 
 def declared_changes(bus: Bus, app: str, workspace: Workspace) -> list[str]:

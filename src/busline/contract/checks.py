@@ -27,6 +27,7 @@ from busline.errors import ContractError
 from busline.names import RESERVED_TEAM, ContractName, Service, Team
 
 _ABOVE: Final = "grant-audience"
+NOT_GRANTED: Final = "not-granted"
 _KEYLESS: Final = ("null", "float", "double", "bytes")
 
 
@@ -258,7 +259,9 @@ def _use(folder: Folder, service: ServiceSpec, action: Action, name: ContractNam
     decision = decide(service=service.name, action=action, contract=contract, declared=service, team=team)
     if not decision:
         fix = f"{decision.change} Ask {decision.ask}.".strip()
-        folder.say(at.file, f"not allowed: {decision.why}", fix, line=at.line, key=key)
+        rule = NOT_GRANTED if decision.rule == "no-grant" else "invalid"
+        what = f"not allowed: {decision.why}"
+        folder.findings.append(Finding(file=at.file, line=at.line, key=key, what=what, fix=fix, rule=rule))
 
 
 def _version(folder: Folder, name: ContractName, number: int, source: Source | None, key: str) -> None:

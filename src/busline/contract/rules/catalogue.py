@@ -42,6 +42,7 @@ _ALL: Final = (
     ownership.GUARDED,
     gate_rules.INVALID,
     gate_rules.GRANT_AUDIENCE,
+    gate_rules.NOT_GRANTED,
     gate_rules.VERSION_IMMUTABLE,
     gate_rules.CONTRACT_IMMUTABLE,
     gate_rules.DECLARE_FRESH,

@@ -29,6 +29,18 @@ GRANT_AUDIENCE: Final = error(
     ),
     always=True,
 )
+NOT_GRANTED: Final = error(
+    "not-granted",
+    "What a service declares is granted to it.",
+    Page(
+        why="The owner decides who reads: a subscription without a grant would be refused at the service's start.",
+        bad="subscribes: {orders.order-placed: …}     # and no line for the service under the contract's access",
+        good="access: {subscribe: [billing/invoicing]}",
+        mend="Ask the owner for the line that the finding names, in the contract's file; `busline request` writes it"
+        " for a service that is declared already. Both may come with one merge.",
+    ),
+    always=True,
+)
 VERSION_IMMUTABLE: Final = error(
     "version-immutable",
     "A published version never changes.",
