@@ -117,14 +117,17 @@ def test_access_is_asked_for_by_one_line_and_is_there_when_it_is_applied(shop: P
     assert set(after.splitlines()) - set(before.splitlines()) == {"  read: [marketing/people]  # autumn campaign"}
     assert "+  read: [marketing/people]  # autumn campaign" in done.stdout
     assert "request open" in inside("show", NAME, "--as", "marketing/people").stdout
-    assert inside("read", NAME, "--as", "marketing/people").returncode == 5
+    refused = inside("read", NAME, "--as", "marketing/people")
+    assert (refused.returncode, f"busline request {NAME} --for marketing/people" in refused.stderr) == (5, True)
     assert inside("apply", "--env", "local").returncode == 0
     assert "you may read (grant-service)" in inside("show", NAME, "--as", "marketing/people").stdout
     assert inside("read", NAME, "--as", "marketing/people").returncode == 0
     again = inside("request", NAME, "--for", "marketing/people", "--why", "once more")
+    assert f"already: busline read {NAME} --as marketing/people" in again.stdout
     assert (again.returncode, "already" in again.stdout, file.read_text()) == (0, True, after)
     more = inside("request", NAME, "--for", "marketing/people", "--why", "mails", "--pii")
     assert more.returncode == 0, more.stderr
+    assert "  read: [{to: marketing/people, pii: true}]  # autumn campaign" in file.read_text()
 
 
 def test_a_branch_leaves_the_work_tree_alone(repository: Path, inside: Busline) -> None:

@@ -56,6 +56,22 @@ def test_the_reason_stands_beside_the_line() -> None:
     assert "    - a/people  # Why not.\n" in block
 
 
+@pytest.mark.parametrize(
+    ("layout", "made"),
+    [
+        ("access: {read: [a/people, b]}\n", "access: {read: [{to: a/people, pii: true}, b]}  # Mails.\n"),
+        ("access: {read: [b, 'a/people']}  # first\n", "access: {read: [b, {to: a/people, pii: true}]}  # first\n"),
+        (
+            "access:\n  read:\n    - a/people\n    - b\n",
+            "access:\n  read:\n    - {to: a/people, pii: true}  # Mails.\n    - b\n",
+        ),
+    ],
+    ids=["flow", "quoted", "block"],
+)
+def test_a_grant_that_is_there_is_widened_and_not_repeated(layout: str, made: str) -> None:
+    assert add_grant(HEAD + layout, "read", "a/people", pii=True, why="Mails.") == HEAD + made
+
+
 def test_line_endings_stay() -> None:
     made = add_grant((HEAD + "access: {read: [a]}\n").replace("\n", "\r\n"), "read", "b")
     assert made.count("\r\n") == made.count("\n") == 4

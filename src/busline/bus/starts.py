@@ -48,5 +48,7 @@ def _moment(text: Moment, now: dt.datetime) -> dt.datetime:
     if not isinstance(text, dt.datetime):
         raise ConfigurationError(f"{text!r} is not a place in time", fix=_FORMS)
     if text.tzinfo is None:
-        raise ConfigurationError(f"{text.isoformat()} has no time zone", fix="Write 2026-03-01T00:00:00Z.")
+        raise ConfigurationError(
+            f"{text.isoformat()} has no time zone", fix=f"Write {text.isoformat()}Z, if UTC is meant."
+        )
     return text

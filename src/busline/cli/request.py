@@ -68,7 +68,7 @@ def request(output: Output, contract: ContractName, branch: bool, workspace: Pat
     ask = known.contact(found.owner)
     if _has(known, found, asked):
         shown = {"contract": contract, "for": who, "granted": True, "ask": None, "diff": None, "branch": None}
-        output.result(shown, f"{who} is granted {contract} already: {_next_step(asked)}")
+        output.result(shown, f"{who} is granted {contract} already: {_next_step(contract, asked)}")
         return
     _check(known, found, asked)
     path = _file(found)
@@ -107,8 +107,9 @@ def _check(known: Known, contract: Contract, asked: Asked) -> None:
         raise error
 
 
-def _next_step(asked: Asked) -> str:
-    return "busline read" if asked.who.is_people else "subscribe to it in code, then: busline declare"
+def _next_step(contract: ContractName, asked: Asked) -> str:
+    people, services = f"busline read {contract} --as {asked.who}", "subscribe to it in code, then: busline declare"
+    return people if asked.who.is_people else services
 
 
 def _file(contract: Contract) -> str:

@@ -24,7 +24,8 @@ def commit_on_branch(file: Path, text: str, branch: str, message: str) -> None:
     """A branch from HEAD with this one file changed. Raises ConfigurationError where the branch is there already."""
     folder = file.parent
     if branch_exists(folder, branch):
-        raise ConfigurationError(f"the branch {branch} is there already", fix="The request is open; see to its merge.")
+        fix = f"See to its merge; once it is merged, or refused: git branch -D {branch}"
+        raise ConfigurationError(f"the branch {branch} is there already", fix=fix)
     path = _git(folder, "ls-files", "--full-name", "--", file.name).strip()
     with tempfile.TemporaryDirectory() as scratch:
         index = {"GIT_INDEX_FILE": f"{scratch}/index"}

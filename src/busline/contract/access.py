@@ -158,7 +158,9 @@ class _Question:
     def _no_grant(self) -> Decision:
         what = "no grant covers it" if self.contract.grants else "the contract grants nothing to anybody yet"
         key = "subscribe" if self.action is Action.SUBSCRIBE else "read"
-        change = f"Add {self.service} to access.{key} in {self._contract_file()}."
+        command = f": busline request {self.contract.name} --for {self.service} --why …"
+        how = command if self.service.is_people else "."
+        change = f"Add {self.service} to access.{key} in {self._contract_file()}{how}"
         return self._deny("no-grant", what, self.contract.source, self.owner, change)
 
     def _not_declared(self, key: str, line: str) -> Decision:

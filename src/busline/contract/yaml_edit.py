@@ -21,14 +21,14 @@ _PLACE: Final = "access"
 def add_grant(text: str, key: str, to: str, *, pii: bool = False, why: str = "") -> str:
     """The text with `to` under `access.<key>`, on a line of its own or at the end of the list that is there.
 
-    why becomes a comment where the line has none yet. Raises ContractError where the text is laid out in a way that
-    cannot be edited safely.
+    With pii it takes the place of their grant without it. why becomes a comment where the line has none yet. Raises
+    ContractError where the text is laid out in a way that cannot be edited safely.
     """
     ending = "\r\n" if "\r\n" in text else "\n"
     plain = text.replace("\r\n", "\n")
     item = f"{{to: {to}, pii: true}}" if pii else to
     before = _values(plain)
-    made = _edited(plain, key, item, f"  # {' '.join(why.split())}" if why.strip() else "")
+    made = _edited(plain, key, to, item, f"  # {' '.join(why.split())}" if why.strip() else "")
     if _values(made) != _expected(before, key, {"to": to, "pii": True} if pii else to):
         raise ContractError(
             "the file is laid out in a way that is not edited safely",
@@ -37,7 +37,7 @@ def add_grant(text: str, key: str, to: str, *, pii: bool = False, why: str = "")
     return made.replace("\n", ending)
 
 
-def _edited(text: str, key: str, item: str, comment: str) -> str:
+def _edited(text: str, key: str, to: str, item: str, comment: str) -> str:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     access = _value(root, _PLACE)
     if access is None:
@@ -49,6 +49,10 @@ def _edited(text: str, key: str, item: str, comment: str) -> str:
         return _new_key(text, access, f"{key}: [{item}]", comment)
     if isinstance(given, yaml.ScalarNode):
         return _insert(text, _behind_key(text, access, key), f" [{item}]", comment)
+    bare = next((one for one in given.value if isinstance(one, yaml.ScalarNode) and one.value == to), None)
+    if bare is not None:
+        start, end = bare.start_mark.index, bare.end_mark.index
+        return _insert(text[:start] + text[end:], start, item, comment)
     if given.flow_style:
         return _into_flow(text, given, item, comment)
     return _line_after(text, given, f"{' ' * given.start_mark.column}- {item}{comment}")
@@ -110,5 +114,11 @@ def _values(text: str) -> Any:
 def _expected(value: Any, key: str, grant: object) -> Any:
     made = copy.deepcopy(value) if isinstance(value, dict) else {}
     access = made.get(_PLACE) or {}
-    made[_PLACE] = {**access, key: [*(access.get(key) or []), grant]}
+    grants = list(access.get(key) or [])
+    bare = grant["to"] if isinstance(grant, dict) else grant
+    if bare in grants:
+        grants[grants.index(bare)] = grant
+    else:
+        grants.append(grant)
+    made[_PLACE] = {**access, key: grants}
     return made
