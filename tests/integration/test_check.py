@@ -125,6 +125,16 @@ def test_what_no_reader_is_hurt_by_is_not_forbidden_by_the_level(check: Check, r
     assert check("--only", "levels").errors("compatibility-level"), "outsiders are readers that nobody knows"
 
 
+def test_a_symbol_more_is_a_note_where_nobody_reads_its_enum_and_an_error_where_somebody_does(check: Check) -> None:
+    for enum, severities in (("status", {"note"}), ("currency", {"warning"})):
+        value = schema(2)
+        next(f for f in value["fields"] if f["name"] == enum)["type"]["symbols"].append("NEW")
+        write(3, value)
+        done = check()
+        assert {f["severity"] for f in done.findings if f["rule"] == "enum-symbol-added"} == severities
+        assert bool(done.errors("reader-fails")) == (enum == "currency")
+
+
 def test_a_hurt_that_its_team_accepts_does_not_fail(check: Check, repository: Path) -> None:
     write(3, renamed())
     for service in ("billing/invoicing", "marketing/statistics"):

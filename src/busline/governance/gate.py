@@ -16,7 +16,7 @@ from typing import Final
 from busline.contract.evolution.hurt import BLIND, FAILS, check_readers, new_versions
 from busline.contract.evolution.levels import check_levels
 from busline.contract.evolution.lifecycle import check_lifecycle
-from busline.contract.evolution.traps import find_traps
+from busline.contract.evolution.traps import FIELD_DEFAULT, SYMBOL_ADDED, find_traps
 from busline.contract.finding import Finding, Severity
 from busline.contract.folder import SERVICE_SUFFIX
 from busline.contract.model import Audience, Contract
@@ -46,6 +46,8 @@ class Part(StrEnum):
 
 ALL: Final = frozenset(Part)
 _KNOWN_READERS: Final = (Audience.TEAM, Audience.COMPANY)
+_READERS_KNOW: Final = (SYMBOL_ADDED, FIELD_DEFAULT)
+"""Traps that spring in a reader without the enum's default: each is asked."""
 _EVALUATED: Final = frozenset(rule.id for rule in RULES.values() if rule.field or rule.contract or rule.owner)
 
 
@@ -149,10 +151,14 @@ def _levels(contract: Contract, before: Workspace | None, hurt: Collection[str])
     new = None if before is None else {version.number for version in new_versions(contract, before)}
     if len(contract.versions) < 2 or new == set():
         return
-    yield from find_traps(contract, new)
+
+    def is_allowed(finding: Finding) -> bool:
+        return contract.audience in _KNOWN_READERS and finding.file not in hurt
+
+    for finding in find_traps(contract, new):
+        yield _as_note(finding) if finding.rule in _READERS_KNOW and is_allowed(finding) else finding
     for finding in check_levels(contract, new):
-        allowed = contract.audience in _KNOWN_READERS and finding.file not in hurt
-        yield _as_note(finding) if allowed else finding
+        yield _as_note(finding) if is_allowed(finding) else finding
 
 
 def _as_note(finding: Finding) -> Finding:

@@ -145,7 +145,7 @@ class _Kitchen:
     def _add(self, change: Change) -> str:
         """The first merge: nothing is taken away yet."""
         if change.case is Case.SYMBOLS:
-            return f"give the enum of {change.path} a default symbol, and no new symbol yet"
+            return f"give the enum of {change.path} a default, one of its symbols, and no new symbol yet"
         use = f", use: {change.use}" if change.use else ""
         said = f"fields: {{{change.path}: {{deprecated: {{since: {self.today}{use}}}}}}}"
         mark = f"mark it ({said})" if "." not in change.path else "say in its doc that it will go"
@@ -193,7 +193,7 @@ def _add_short(change: Change) -> str:
 
 def _move(change: Change) -> str:
     if change.case is Case.SYMBOLS:
-        return f"read the version whose enum at {change.path} has a default symbol"
+        return f"take the version whose {change.path} has a default symbol"
     return f"read {change.use} instead of {change.path}" if change.use else f"stop reading {change.path}"
 
 

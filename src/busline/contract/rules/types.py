@@ -35,7 +35,9 @@ def _enum_default(subject: Subject, site: Site) -> Found | None:
         return None
     what = f"the enum of {site.path!r} has no default: readers fail at the first symbol that they do not know"
     return Found(
-        what, f'Add a symbol such as UNKNOWN, and "default": "UNKNOWN" in the enum {site.type.name}.', site.path
+        what,
+        f'Give the enum {site.type.name} a "default" among its symbols: UNKNOWN, where nobody reads it yet.',
+        site.path,
     )
 
 
@@ -60,7 +62,8 @@ ENUM_DEFAULT: Final = warning(
         " symbol can ever be added without hurting it.",
         bad='{"type": "enum", "name": "Status", "symbols": ["PAID", "OPEN"]}',
         good='{"type": "enum", "name": "Status", "symbols": ["UNKNOWN", "PAID", "OPEN"], "default": "UNKNOWN"}',
-        mend="Add the symbol and the default in the next version. Where a made-up value would be worse than a stop (a"
+        mend="Make one of its symbols the default in the next version; a symbol UNKNOWN comes with the first version,"
+        " or when every reader has a default to meet it with. Where a made-up value would be worse than a stop (a"
         " currency), switch the rule off for that field and say so.",
     ),
     field=_enum_default,
