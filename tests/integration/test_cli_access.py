@@ -156,6 +156,11 @@ def test_a_branch_that_is_merged_is_not_to_be_merged_again(repository: Path, ins
     for where in ([], ["--env", "local"]):
         shown = inside("show", NAME, "--as", "marketing/people", *where).stdout
         assert "request open: the line is in the workspace, not applied yet" in shown
+    more = inside("request", NAME, "--for", "marketing/people", "--why", "mails", "--pii", "--branch", "--json")
+    assert (more.returncode, json.loads(more.stdout)["branch"]) == (0, json.loads(asked.stdout)["branch"])
+    git(repository, "merge", "-q", json.loads(more.stdout)["branch"])
+    git(repository, "revert", "--no-edit", "HEAD", "HEAD^")
+    assert "ask #growth" in inside("show", NAME, "--as", "marketing/people").stdout
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from typing import Any
 import fastavro
 import pytest
 
+from busline.cli.read_file import written
+from busline.contract.schema import parse
+
 Busline = Callable[..., Any]
 NAME = "growth.user-statistics"
 PERSON = {
@@ -67,6 +70,22 @@ def test_ndjson_is_exact(filled: Path, inside: Busline) -> None:
     assert json.loads(done.stdout) == {"contract": NAME, "file": "users.ndjson", "events": 2}
     rows = [json.loads(line) for line in (filled / "users.ndjson").read_text().splitlines()]
     assert sorted(rows, key=lambda row: row["user_id"])[0] == PERSON
+
+
+def test_a_masked_field_may_share_its_type_with_another(tmp_path: Path) -> None:
+    address = {"type": "record", "name": "Address", "fields": [{"name": "city", "type": "string"}]}
+    fields = [{"name": "home", "type": address}, {"name": "shop", "type": "Address"}, {"name": "n", "type": "long"}]
+    schema = parse({"type": "record", "name": "x.R", "fields": fields})
+    with written(tmp_path / "r.avro", schema, frozenset({"home"}), force=False) as sink:
+        sink.write(sink.encoded({"home": "***", "shop": {"city": "Bern"}, "n": 2**53 + 1}))
+    with (tmp_path / "r.avro").open("rb") as file:
+        assert list(fastavro.reader(file)) == [{"home": "***", "shop": {"city": "Bern"}, "n": 2**53 + 1}]
+
+
+def test_a_folder_that_is_not_there_is_said(filled: Path, inside: Busline) -> None:
+    done = inside("read", NAME, "--to", "nowhere/users.csv", *AS)
+    assert (done.returncode, "nowhere/users.csv" in done.stderr, "fix:" in done.stderr) == (2, True, True)
+    assert ".users.csv." not in done.stderr
 
 
 def test_csv_has_a_column_a_field_and_json_for_lists(filled: Path, inside: Busline) -> None:

@@ -9,15 +9,17 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from busline.codec.codec import Codec
 from busline.codec.container import ContainerWriter
 from busline.codec.json_form import to_json
-from busline.contract.nodes import Record
+from busline.contract.nodes import MISSING, Field, Primitive, Record
+from busline.contract.render import render
 from busline.contract.schema import Schema, parse
-from busline.errors import ConfigurationError, ContractError
+from busline.errors import ConfigurationError
 
 Row = Mapping[str, Any]
 
@@ -38,7 +40,12 @@ def written(path: Path, schema: Schema, masked: frozenset[str], *, force: bool) 
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise ConfigurationError("the file cannot be written", where=str(path), why=str(error)) from None
+        raise ConfigurationError(
+            "the file cannot be written",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="Name a folder that is there and may be written to.",
+        ) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             sink = make(file, schema, masked)
@@ -147,13 +154,13 @@ def _csv(cells: list[str]) -> bytes:
 
 
 def _without(schema: Schema, masked: frozenset[str]) -> Schema:
-    made: Any = json.loads(schema.text)
-    for field in made.get("fields", ()):
-        if field["name"] in masked:
-            field["type"], field["doc"] = "string", "Masked: it tells of a person."
-            field.pop("default", None)
-    try:
-        return parse(made)
-    except ContractError as error:
-        why = f"a type of a masked field is used elsewhere: {error.why or error.what}"
-        raise ConfigurationError("no .avro file can be written", why=why, fix="Write .ndjson or .csv.") from None
+    """Rendered from its tree: a type that stood in full in a masked field stands in full where it is met next."""
+    root = schema.root
+    if not isinstance(root, Record):
+        return schema
+    fields = tuple(_masked(field) if field.name in masked else field for field in root.fields)
+    return parse(json.dumps(render(replace(root, fields=fields))))
+
+
+def _masked(field: Field) -> Field:
+    return replace(field, type=Primitive("string"), default=MISSING, doc="Masked: it tells of a person.")

@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from enum import Enum
 from pathlib import Path
 
 from busline.errors import ConfigurationError
 from busline.names import ContractName, Service
+
+
+class Branch(Enum):
+    """A branch as HEAD sees it. MERGED: HEAD has all of it."""
+
+    NONE = "none"
+    OPEN = "open"
+    MERGED = "merged"
 
 
 def branch_name(contract: ContractName, who: Service) -> str:
@@ -21,9 +30,12 @@ def committed_text(file: Path) -> str:
 
 
 def commit_on_branch(file: Path, text: str, branch: str, message: str) -> None:
-    """A branch from HEAD with this one file changed. Raises ConfigurationError where the branch is there already."""
+    """A branch from HEAD with this one file changed, in place of one that is merged.
+
+    Raises ConfigurationError where one is there that is not merged.
+    """
     folder = file.parent
-    if branch_exists(folder, branch):
+    if find_branch(folder, branch) is Branch.OPEN:
         fix = f"See to its merge; once it is merged, or refused: git branch -D {branch}"
         raise ConfigurationError(f"the branch {branch} is there already", fix=fix)
     path = _git(folder, "ls-files", "--full-name", "--", file.name).strip()
@@ -34,15 +46,18 @@ def commit_on_branch(file: Path, text: str, branch: str, message: str) -> None:
         _git(folder, "update-index", "--cacheinfo", f"100644,{blob},{path}", **index)
         tree = _git(folder, "write-tree", **index).strip()
     commit = _git(folder, "commit-tree", tree, "-p", "HEAD", given=message).strip()
-    _git(folder, "update-ref", f"refs/heads/{branch}", commit, "0" * len(commit))
+    _git(folder, "branch", "--force", "--no-track", branch, commit)
 
 
-def branch_exists(folder: Path, branch: str) -> bool:
-    """False also where there is no git."""
+def find_branch(folder: Path, branch: str) -> Branch:
+    """NONE also where there is no git."""
+    ref = f"refs/heads/{branch}"
     try:
-        return bool(_git(folder, "for-each-ref", "--format=%(refname)", f"refs/heads/{branch}").strip())
+        if not _git(folder, "for-each-ref", "--format=%(refname)", ref).strip():
+            return Branch.NONE
+        return Branch.OPEN if _git(folder, "rev-list", "-1", ref, "--not", "HEAD").strip() else Branch.MERGED
     except ConfigurationError:
-        return False
+        return Branch.NONE
 
 
 def _git(folder: Path, *args: str, given: str | None = None, **environ: str) -> str:

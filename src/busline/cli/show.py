@@ -15,7 +15,7 @@ from busline.cli.can import answer
 from busline.cli.known import Known, of_catalog, of_workspace
 from busline.cli.options import Where, json_option, run_async, service_option, where_options
 from busline.cli.output import Output
-from busline.cli.request_branch import branch_exists, branch_name
+from busline.cli.request_branch import Branch, branch_name, find_branch
 from busline.cli.show_view import View, text
 from busline.cli.target import Target, find_target, read_log, started
 from busline.cli.workspace_path import find_workspace
@@ -55,8 +55,8 @@ def show(output: Output, contract: ContractName, where: Where) -> None:
     if known is None:
         raise live.error or BuslineError(live.why)
     found = known.contract(contract)
-    branch = folder is not None and who is not None and branch_exists(folder, branch_name(contract, who))
-    merged = files or (of_workspace(where.workspace) if branch else None)
+    branch = find_branch(folder, branch_name(contract, who)) if folder is not None and who is not None else Branch.NONE
+    merged = files or (of_workspace(where.workspace) if branch is not Branch.NONE else None)
     word, detail = _access(merged, live, found, who, branch)
     view = View(contract=found, known=known, last=live.last, why=live.why, access=word, detail=detail)
     output.result(view.as_json(), text(view))
@@ -87,7 +87,7 @@ async def _asked(target: Target, place: str, name: ContractName) -> Live:
             return Live(applied=applied, why=error.what if isinstance(error, BuslineError) else "no answer in time")
 
 
-def _access(files: Known | None, live: Live, found: Contract, who: Service | None, branch: bool) -> tuple[str, str]:
+def _access(files: Known | None, live: Live, found: Contract, who: Service | None, branch: Branch) -> tuple[str, str]:
     """One word for programs, one line for people."""
     known = live.applied or files
     contact = (files or live.applied or known).contact(found.owner) if known else found.owner
@@ -101,7 +101,7 @@ def _access(files: Known | None, live: Live, found: Contract, who: Service | Non
         if live.applied is None:
             return "granted", f"you may read, as the workspace says ({merged.rule}); the engine was not asked"
         return "open", "request open: the line is in the workspace, not applied yet"
-    if branch:
+    if branch is Branch.OPEN:
         return "open", f"request open: branch {branch_name(found.name, who)}; ask {contact} to merge it"
     denied = answer(live.applied, who, Action.READ, found.name) if live.applied else merged
     if denied is not None and denied.rule == "not-declared":
