@@ -31,14 +31,13 @@ def to_json(value: object) -> str:
 class Output:
     """A command's two streams. as_json: results and failures are JSON, narration is left out."""
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self.quiet = quiet
 
     @property
     def interactive(self) -> bool:
         """Somebody watches stderr: progress may move there."""
-        return sys.stderr.isatty() and not self.as_json and not self.quiet
+        return sys.stderr.isatty() and not self.as_json
 
     def result(self, value: Mapping[str, object], text: str | None = None) -> None:
         """One result: the mapping as a line of JSON, or `text` (without one, the JSON as well)."""
@@ -49,7 +48,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """Narration for people; nothing depends on it."""
-        if not self.as_json and not self.quiet:
+        if not self.as_json:
             click.echo(text, err=True)
 
     def warn(self, text: str) -> None:

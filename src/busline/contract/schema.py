@@ -43,12 +43,7 @@ class Schema:
         return hash(self.canonical)
 
 
-def parse(
-    source: str | bytes | Mapping[str, Any] | list[Any] | Schema,
-    *,
-    where: str | None = None,
-    alike: Alike | None = None,
-) -> Schema:
+def parse(source: str | bytes | Mapping[str, Any] | list[Any] | Schema, *, alike: Alike | None = None) -> Schema:
     """A schema from JSON text, from parsed JSON, or as it is. Raises SchemaInvalid with the path in the schema.
 
     alike: what the other versions of one contract, parsed from text with the same, have in common with this one.
@@ -56,24 +51,24 @@ def parse(
     if isinstance(source, Schema):
         return source
     if not isinstance(source, str | bytes):
-        return Schema(Parser(where).node(source, None, "$", 0), cast(Json, source))
-    value = _load(source, where)
-    return Schema(Parser(where, alike).node(value, None, "$", 0), cast(Json, value))
+        return Schema(Parser().node(source, None, "$", 0), cast(Json, source))
+    value = _load(source)
+    return Schema(Parser(alike).node(value, None, "$", 0), cast(Json, value))
 
 
-def _load(text: str | bytes, where: str | None) -> object:
+def _load(text: str | bytes) -> object:
     if len(text) > MAX_TEXT:
-        raise SchemaInvalid(f"the schema has {len(text)} bytes", where=where, fix=f"At most {MAX_TEXT} are taken.")
+        raise SchemaInvalid(f"the schema has {len(text)} bytes", fix=f"At most {MAX_TEXT} are taken.")
     try:
         value = json.loads(text, object_pairs_hook=_unique)
         return "null" if value is None else value  # the bare name of a primitive, like the others below
     except RecursionError:
-        raise SchemaInvalid("the schema is nested too deeply", where=where) from None
+        raise SchemaInvalid("the schema is nested too deeply") from None
     except ValueError as error:
         bare = text.decode(errors="replace") if isinstance(text, bytes) else text
         if is_name(bare):  # a bare primitive name, as registries hand it out
             return bare
-        raise SchemaInvalid("the schema is not JSON", where=where, why=str(error)) from None
+        raise SchemaInvalid("the schema is not JSON", why=str(error)) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -72,14 +72,13 @@ class Parser:
     alike: take equal fields from there. Only for JSON that nobody else holds: its equal parts are replaced too.
     """
 
-    def __init__(self, where: str | None, alike: Alike | None = None) -> None:
-        self.where = where
+    def __init__(self, alike: Alike | None = None) -> None:
         self.names: dict[str, Named] = {}
         self.alike = alike
         self.meant: list[tuple[str, str, Named]] = []
 
     def fail(self, path: str, why: str) -> SchemaInvalid:
-        return SchemaInvalid("not an Avro schema", where=f"{self.where}: {path}" if self.where else path, why=why)
+        return SchemaInvalid("not an Avro schema", where=path, why=why)
 
     def node(self, value: object, space: str | None, path: str, depth: int) -> Node:
         if depth > MAX_DEPTH:

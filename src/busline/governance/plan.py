@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from busline.bus import notices
+from busline.bus.notices import today
 from busline.contract.entries import entries
 from busline.contract.entry_changes import content, log_changes
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
@@ -90,10 +90,8 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-async def plan_changes(
-    goal: Goal, engine: Transport, registry: Registry | None = None, *, today: dt.date | None = None
-) -> Plan:
-    """today: for acceptances that run out; else the day in UTC.
+async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None = None) -> Plan:
+    """What would be written. Acceptances run out by the day in UTC.
 
     Raises ApplyError with all conflicts, ReadersHurt where readers are among them, and what the engine and the
     registry raise.
@@ -109,7 +107,7 @@ async def plan_changes(
         *subjects.conflicts,
         *removal_conflicts(goal, applied),
     ]
-    hurt = await _hurt(goal, applied, engine, today or notices.today())
+    hurt = await _hurt(goal, applied, engine, today())
     if conflicts or hurt:
         kind = ReadersHurt if hurt else ApplyError
         many = len(conflicts) + len(hurt)

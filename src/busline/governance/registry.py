@@ -1,4 +1,4 @@
-"""A Confluent-compatible schema registry: the verbs that apply needs.
+"""A Confluent-compatible schema registry: the verbs to bring it to a state, and to look at it.
 
 The registry is a mirror for other clients, written by the tools only: running services never ask it. Everything is
 idempotent, `normalize=true` on lookup and on register, since else a space makes a new version.
@@ -45,9 +45,9 @@ class Registry:
         self._http = http
 
     @classmethod
-    def at(cls, url: str, *, http: RegistryHttp | None = None) -> Self:
+    def at(cls, url: str) -> Self:
         """The registry at `url`, with the credentials that the environment holds for it."""
-        return cls(http or RegistryHttp(url, credentials=credentials_from()))
+        return cls(RegistryHttp(url, credentials=credentials_from()))
 
     def __repr__(self) -> str:
         return f"Registry({self._http.shown!r})"

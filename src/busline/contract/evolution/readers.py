@@ -106,9 +106,9 @@ _HURT: Mapping[BreakKind, Hurt] = {
 FINE = Verdict(answer=Answer.FINE)
 
 
-def readers_of(contract: Contract, services: Iterable[ServiceSpec], origin: Origin = Origin.MERGED) -> list[Reader]:
-    """The services that declare it, then the people who are granted it."""
-    return [*readers_by_contract(services, origin)[contract.name], *people_of(contract, origin)]
+def readers_of(contract: Contract, services: Iterable[ServiceSpec]) -> list[Reader]:
+    """Merged: the services that declare it, then the people who are granted it."""
+    return [*readers_by_contract(services)[contract.name], *people_of(contract)]
 
 
 def readers_by_contract(
@@ -140,7 +140,7 @@ def _declared(service: ServiceSpec, origin: Origin) -> Iterator[Reader]:
         )
 
 
-def people_of(contract: Contract, origin: Origin = Origin.MERGED) -> list[Reader]:
+def people_of(contract: Contract) -> list[Reader]:
     """`<team>/people` of each team that is granted it, by name or as a whole: readers of every field."""
     sources: dict[str, Source | None] = {}
     for grant in contract.grants:
@@ -153,7 +153,7 @@ def people_of(contract: Contract, origin: Origin = Origin.MERGED) -> list[Reader
             group=Group.of(Service(name), READ_GROUP),
             contract=contract.name,
             version=None,
-            origin=origin,
+            origin=Origin.MERGED,
             source=source,
         )
         for name, source in sources.items()
