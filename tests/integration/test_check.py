@@ -125,6 +125,14 @@ def test_what_no_reader_is_hurt_by_is_not_forbidden_by_the_level(check: Check, r
     assert check("--only", "levels").errors("compatibility-level"), "outsiders are readers that nobody knows"
 
 
+def test_a_version_that_is_no_record_is_said_once(check: Check) -> None:
+    for schema_ in ([], "string", {"type": "array", "items": "int"}):
+        Path(VERSION.format(3)).write_text(json.dumps(schema_))
+        assert [(f["rule"], f["what"]) for f in check().findings if f["severity"] == "error"] == [
+            ("invalid", "the root is not a record")
+        ]
+
+
 def test_a_symbol_more_is_a_note_where_nobody_reads_its_enum_and_an_error_where_somebody_does(check: Check) -> None:
     for enum, severities in (("status", {"note"}), ("currency", {"warning"})):
         value = schema(2)

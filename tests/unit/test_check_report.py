@@ -71,6 +71,14 @@ def test_text_fits_a_terminal_and_is_left_as_it_is_for_programs(monkeypatch: pyt
     assert "\n       keep" in shown or "\n       it" in shown, "a step goes on below its first word"
 
 
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "json"])
+def test_what_does_not_hold_together_is_said_with_its_key(name: str) -> None:
+    unknown = replace(ERROR, key="access.subscrib", what="unknown key", rule="invalid")
+    assert "access.subscrib: unknown key" in FORMATS[name](replace(REPORT, findings=(unknown,))).replace("%3A", ":")
+    said = replace(ERROR, key="fields.total", what="no field 'total'", rule="invalid")
+    assert "fields.total: no" not in FORMATS[name](replace(REPORT, findings=(said,)))
+
+
 def test_json_has_a_line_a_finding_and_one_of_totals() -> None:
     *findings, totals = [json.loads(line) for line in FORMATS["json"](REPORT).splitlines()]
     assert [(one["about"], one["severity"]) for one in findings] == [

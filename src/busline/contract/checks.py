@@ -134,13 +134,10 @@ def _key(folder: Folder, contract: Contract) -> None:
     first: dict[str, str] = {}
     for version in contract.versions:
         root = version.schema.root
-        if not isinstance(root, Record):
-            file = version.source.file if version.source else ""
-            folder.say(file, "the root is not a record", 'Begin with {"type": "record", …}.')
-            continue
-        _root_name(folder, contract, version, root)
-        for name in contract.key:
-            _key_field(folder, contract, version, (root, name, first))
+        if isinstance(root, Record):
+            _root_name(folder, contract, version, root)
+            for name in contract.key:
+                _key_field(folder, contract, version, (root, name, first))
 
 
 def _root_name(folder: Folder, contract: Contract, version: Version, root: Record) -> None:

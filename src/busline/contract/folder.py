@@ -13,6 +13,7 @@ from busline.contract.file_values import contract_of, environments, rules_off, s
 from busline.contract.files import BuslineFile, ContractFile, FileModel, ServiceFile, TeamFile
 from busline.contract.finding import Finding
 from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, Source, TeamSpec, Version
+from busline.contract.nodes import Record
 from busline.contract.schema import parse
 from busline.contract.schema_parser import Alike
 from busline.contract.validation import validated
@@ -221,7 +222,10 @@ class Folder:
             self.findings.append(data)
             return None
         try:
-            return Version(number=number, schema=parse(data, alike=alike), source=Source(file=shown))
+            schema = parse(data, alike=alike)
+            if isinstance(schema.root, Record):
+                return Version(number=number, schema=schema, source=Source(file=shown))
+            self.say(shown, "the root is not a record", 'Begin with {"type": "record", …}.')
         except SchemaInvalid as error:
             line = _json_line(error.why)
             self.say(shown, f"{error.what}: {error.why or ''}", error.fix or "", line=line, key=error.where or "")

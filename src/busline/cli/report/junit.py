@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from busline.cli.output import clean
-from busline.cli.report.report import Report, message, subject_of
+from busline.cli.report.report import Report, message, said, subject_of
 from busline.contract.finding import Finding, Severity
 
 _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -36,7 +36,7 @@ def _case(suite: ET.Element, report: Report, subject: str, findings: list[Findin
     )
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
-        failure = ET.SubElement(case, "failure", type=errors[0].rule, message=_xml(errors[0].what))
+        failure = ET.SubElement(case, "failure", type=errors[0].rule, message=_xml(said(errors[0])))
         failure.text = _xml(
             "\n".join([*(_line(report, one) for one in errors), report.recipes.get(subject, "")]).rstrip()
         )

@@ -55,8 +55,14 @@ def subject_of(finding: Finding) -> str:
     return f"team {parts[0]}" if len(parts) == 2 else finding.file
 
 
+def said(finding: Finding) -> str:
+    """What was found; for what a file does not hold, with the key: its words alone may say `unknown key`."""
+    name = finding.key.rpartition(".")[2]
+    return f"{finding.key}: {finding.what}" if finding.rule == "invalid" and name not in finding.what else finding.what
+
+
 def message(finding: Finding) -> str:
-    return f"{finding.what}. {finding.fix}" if finding.fix else finding.what
+    return f"{said(finding)}. {finding.fix}" if finding.fix else said(finding)
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

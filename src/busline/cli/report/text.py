@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from busline.cli.output import clean
-from busline.cli.report.report import Report, counted, subject_of, summary
+from busline.cli.report.report import Report, counted, said, subject_of, summary
 from busline.contract.finding import Finding, Severity
 
 _COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -44,8 +44,8 @@ def _groups(report: Report, width: int | None) -> Iterator[str]:
 
 def _lines(report: Report, finding: Finding, width: int | None) -> Iterator[str]:
     grave = click.style(f"{finding.severity.value:<7}", fg=_COLOURS[finding.severity])
-    said = _wrapped(f"{' ' * _INDENT}{clean(finding.what)}  [{finding.rule}]", _INDENT, width)
-    yield f"  {grave} {said[_INDENT:]}"
+    shown = _wrapped(f"{' ' * _INDENT}{clean(said(finding))}  [{finding.rule}]", _INDENT, width)
+    yield f"  {grave} {shown[_INDENT:]}"
     yield f"{' ' * _INDENT}{report.path(finding)}:{finding.line}"
     if finding.fix:
         yield _wrapped(f"{' ' * _INDENT}fix: {clean(finding.fix)}", _INDENT + 5, width)
