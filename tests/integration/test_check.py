@@ -125,6 +125,15 @@ def test_what_no_reader_is_hurt_by_is_not_forbidden_by_the_level(check: Check, r
     assert check("--only", "levels").errors("compatibility-level"), "outsiders are readers that nobody knows"
 
 
+def test_each_version_that_hurts_has_its_recipe(check: Check) -> None:
+    write(3, renamed())
+    more = renamed()
+    more["fields"] = [field for field in more["fields"] if field["name"] != "user_id"]
+    write(4, more)
+    steps = check().summary["recipes"]["orders.order-placed"]
+    assert "instead of version 3" in steps and "instead of version 4" in steps
+
+
 def test_a_version_that_is_no_record_is_said_once(check: Check) -> None:
     for schema_ in ([], "string", {"type": "array", "items": "int"}):
         Path(VERSION.format(3)).write_text(json.dumps(schema_))

@@ -139,8 +139,11 @@ def _judged(folder: Path, compared: Compared, only: frozenset[Part]) -> Report:
     invalid = compared.invalid if Part.VALIDITY in only else ()
     fresh = check_fresh(compared.workspace) if Part.FRESH in only and scope is None and not compared.invalid else ()
     report = _report(folder, run_gate(question, [*invalid, *fresh]), len(question.contracts), compared.note)
-    steps = recipes(compared.workspace, question.before, day) if Part.READERS in only else []
-    shown = {str(one.contract): "\n".join(one.lines) for one in steps if one.contract in question.contracts}
+    steps: defaultdict[str, list[str]] = defaultdict(list)
+    for one in recipes(compared.workspace, question.before, day) if Part.READERS in only else ():
+        if one.contract in question.contracts:
+            steps[str(one.contract)] += one.lines
+    shown = {name: "\n".join(lines) for name, lines in steps.items()}
     return replace(report, recipes=shown, whole=scope is None and only == ALL and not compared.invalid)
 
 
