@@ -177,3 +177,14 @@ def test_a_branch_that_is_merged_is_not_to_be_merged_again(repository: Path, ins
 def test_what_cannot_be_asked_for_is_said(inside: Busline, args: list[str], code: int, says: str) -> None:
     done = inside("request", *args, "--why", "x")
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+
+
+def test_a_declared_service_that_waits_for_its_grant_can_ask_for_it(shop: Path, inside: Busline) -> None:
+    file = shop / "schemas/marketing/mailer.service.yaml"
+    file.write_text(f"{file.read_text()}  {NAME}: {{version: 1, fields: [user_id]}}\n")
+    assert inside("can", "marketing/mailer", "subscribe", NAME).returncode == 5
+    refused = inside("apply", "--env", "local")
+    assert (refused.returncode, "not allowed: marketing/mailer" in refused.stderr) == (4, True)
+    assert inside("request", NAME, "--for", "marketing/mailer", "--why", "greetings").returncode == 0
+    assert inside("can", "marketing/mailer", "subscribe", NAME).returncode == 0
+    assert inside("apply", "--env", "local").returncode == 0

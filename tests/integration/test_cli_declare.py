@@ -68,3 +68,4 @@ def test_what_is_not_granted_yet_is_written_and_told(folder: Path) -> None:
     assert done.returncode == 4
     assert "Add shop/reader to access.subscribe in demo/hello/contract.yaml" in done.stderr
     assert str(folder / "schemas/shop/reader.service.yaml") in files(folder)
+    assert declare(folder, app="other:bus").returncode == 4

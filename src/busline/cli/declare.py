@@ -48,7 +48,7 @@ def declare(output: Output, app: str, check: bool, service: str | None, workspac
     folder = find_workspace(workspace, bus.settings)
     new = {} if folder else _new_workspace(bus)
     folder = folder or Path(FOLDER)
-    loaded = Workspace.load(folder) if not new else None
+    loaded = Workspace.load(folder, granted=False) if not new else None
     declared = _declared(bus, app, service, loaded)
     new |= {} if loaded and declared.service.team in loaded.teams else _new_team(declared.service)
     existing = _texts(folder, service_path(declared.service))
@@ -72,7 +72,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[Finding]:
 
     Raises WorkspaceInvalid, and writes nothing, where the workspace would not hold together otherwise.
     """
-    findings = findings_with(folder, files) if files else []
+    findings = findings_with(folder, files)
     if any(finding.rule != NOT_GRANTED for finding in findings):
         would = f"{folder} would have {counted(len(findings), 'finding')}"
         raise WorkspaceInvalid(f"nothing was written: {would}", findings)

@@ -41,7 +41,7 @@ class Known:
 
 def of_workspace(path: Path | None) -> Known:
     """Raises ConfigurationError, WorkspaceInvalid."""
-    return of_files(load_workspace(path))
+    return of_files(load_workspace(path, granted=False))
 
 
 def of_files(found: Workspace) -> Known:

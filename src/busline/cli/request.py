@@ -62,7 +62,7 @@ def request(output: Output, contract: ContractName, branch: bool, workspace: Pat
     """
     asked = Asked(**given)
     who = asked.who
-    files = load_workspace(workspace)
+    files = load_workspace(workspace, granted=False)
     known, root = of_files(files), files.path
     found = known.contract(contract)
     ask = known.contact(found.owner)

@@ -47,14 +47,14 @@ class Target:
         )
 
 
-def load_workspace(given: Path | None) -> Workspace:
-    """Raises ConfigurationError where there is none, WorkspaceInvalid with all findings."""
+def load_workspace(given: Path | None, *, granted: bool = True) -> Workspace:
+    """As `Workspace.load`. Raises ConfigurationError where there is none, WorkspaceInvalid with all findings."""
     path = find_workspace(given, Settings.load())
     if path is None:
         raise ConfigurationError(
             "there is no workspace here", where=str(Path.cwd()), fix="Make one: busline init, or name it: --workspace."
         )
-    return Workspace.load(path)
+    return Workspace.load(path, granted=granted)
 
 
 def environment(workspace: Workspace, name: str) -> Environment:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from busline.contract.checks import check
+from busline.contract.checks import NOT_GRANTED, check
 from busline.contract.finding import Finding
 from busline.contract.folder import Folder
 from busline.contract.head_commit import head_commit
@@ -37,10 +37,13 @@ class Workspace:
     off: tuple[RuleOff, ...] = ()
 
     @classmethod
-    def load(cls, path: Path | str) -> Workspace:
-        """Raises WorkspaceInvalid with all findings, in the order of files and lines. Reads files; no network."""
+    def load(cls, path: Path | str, *, granted: bool = True) -> Workspace:
+        """Raises WorkspaceInvalid with all findings, in the order of files and lines. Reads files; no network.
+
+        granted=False: services may declare what waits for a grant, for those who ask for one.
+        """
         folder = Folder(Path(path))
-        findings = read(folder)
+        findings = [finding for finding in read(folder) if granted or finding.rule != NOT_GRANTED]
         if findings:
             many = f"{len(findings)} findings" if len(findings) > 1 else "1 finding"
             raise WorkspaceInvalid(f"the workspace {path} has {many}", findings)
