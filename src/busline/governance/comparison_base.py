@@ -124,8 +124,12 @@ def in_folder(folder: Path) -> Base:
 
 
 def in_catalog(catalog: Catalog, workspace: Workspace) -> Base:
-    """What an environment has applied. Raises ContractError for records that cannot be read."""
-    contracts, services, teams = catalog.all_contracts(), catalog.all_services(), catalog.all_teams()
+    """What an environment has applied. Raises ContractError for records that cannot be read.
+
+    Contracts of teams that this workspace has not are another workspace's, as for apply, and none that went.
+    """
+    services, teams = catalog.all_services(), catalog.all_teams()
+    contracts = {name: one for name, one in catalog.all_contracts().items() if one.owner in workspace.teams}
     return Base(workspace=replace(workspace, contracts=contracts, services=services, teams=teams, commit=None))
 
 
