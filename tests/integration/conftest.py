@@ -1,4 +1,4 @@
-"""A workspace of three teams, and the command line in this process."""
+"""What several files need: an embedded engine, a workspace of three teams, the command line in this process."""
 
 import io
 import json
@@ -69,6 +69,12 @@ accepts: []
     "marketing/team.yaml": 'contact: {chat: "#marketing"}\n',
     "marketing/mailer.service.yaml": "publishes: {}\nsubscribes:\n  orders.order-placed: {version: 1, fields: [id]}\n",
 }
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> str:
+    """An embedded engine, new, each in turn."""
+    return f"memory://{unique}" if request.param == "memory" else f"sqlite:///{tmp_path}/bus.db"
 
 
 @pytest.fixture

@@ -57,11 +57,6 @@ def order(n: int) -> OrderPlaced:
     return OrderPlaced(order_id=UUID(int=n), total=Decimal(n), placed_at=WHEN)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> str:
-    return f"memory://{unique}" if request.param == "memory" else f"sqlite:///{tmp_path}/bus.db"
-
-
 @pytest.fixture
 def make(url: str) -> Callable[..., Bus]:
     return lambda **options: Bus(url, **{"service": "orders/checkout", **options})

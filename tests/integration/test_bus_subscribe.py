@@ -34,11 +34,6 @@ class Stats(State, contract="marketing.stats", key="user"):
     orders: int
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> str:
-    return f"memory://{unique}" if request.param == "memory" else f"sqlite:///{tmp_path}/bus.db"
-
-
 @pytest.fixture
 def make(url: str) -> Callable[..., Bus]:
     return lambda service="billing/invoicing", **options: Bus(url, service=service, **options)
