@@ -14,6 +14,7 @@ from busline.contract.evolution.recipe import Recipe, recipes
 from busline.contract.finding import Finding, Severity
 from busline.contract.model import (
     Acceptance,
+    Audience,
     Contract,
     FieldUse,
     Grant,
@@ -442,6 +443,21 @@ def test_a_types_name_is_kept_and_the_rest_goes_its_way() -> None:
         "3 merges: deprecate total and keep the type's name at address (orders); billing stops reading total;"
         " drop total (orders)"
     )
+
+
+def test_what_outsiders_may_read_is_never_dropped_but_replaced_as_a_whole() -> None:
+    def made(**fields: Any) -> str:
+        services = (service("billing/invoicing", "total coupon"),)
+        new, base = (
+            workspace(*s, services=services, audience=Audience.PARTNER) for s in ((FIRST, changed(**fields)), (FIRST,))
+        )
+        return recipes(new, base, TODAY)[0].summary
+
+    assert made(total=None) == (
+        "3 merges: add orders.order-placed-v2 and deprecate orders.order-placed (orders);"
+        " billing moves to orders.order-placed-v2; retire orders.order-placed (orders)"
+    )
+    assert made(coupon=None).endswith("drop coupon (orders)"), "a default stands in, for those nobody knows too"
 
 
 def test_a_record_that_is_another_is_a_new_contract() -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from busline.contract.evolution.hurt import Case as Hurting
 from busline.contract.evolution.hurt import cases, lacking, new_versions
-from busline.contract.evolution.readers import RECORD
+from busline.contract.evolution.readers import RECORD, Hurt
 from busline.contract.evolution.replacement import Case, Change, change_of, field_at
-from busline.contract.model import Contract, Version
+from busline.contract.model import Audience, Contract, Version
 from busline.contract.nodes import MISSING, Record
 from busline.names import ContractName, Service
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from busline.contract.workspace import Workspace
 
 
+_OUTSIDE: Final = (Audience.PARTNER, Audience.PUBLIC)
+"""Nobody knows all their readers: what one fails without can never be dropped there."""
 _NAME: Final = "readers match a type by its name, whatever changes in it"
 _KEY: Final = "it stays what it is in every version; another key is another contract"
 
@@ -100,6 +102,8 @@ class _Kitchen:
             old = self.contract.version(case.reader.version or 0) or self.version
             for hurt in sorted(case.consent.left):
                 self.changes[change_of(self.contract, old, self.version, hurt)].add(case.reader.service)
+        fails = any(hurt is not Hurt.BLIND for case in group for _, hurt in case.consent.left)
+        self.must_stay = fails and self.contract.audience in _OUTSIDE
         keys = [change.path for change in self.changes if change.path in self.contract.key]
         types = [change.path for change in self.changes if change.case is Case.RENAMED_TYPE]
         kept = ((keys, "keep the key", _KEY), (types, "keep the type's name at", _NAME))
@@ -111,7 +115,7 @@ class _Kitchen:
             name = self._kept_name()
             yield from [self._keep({f"keep the record's name {name}": _NAME})] if name else self._redesign()
         elif self.moved:
-            yield from self._add_move_drop()
+            yield from self._redesign() if self.must_stay else self._add_move_drop()
         else:
             yield self._keep(self.kept)
 
