@@ -15,7 +15,7 @@ from busline.bus.session import Session
 from busline.bus.starts import Moment, parse_end, parse_start
 from busline.bus.stretch import Span, read_stretch
 from busline.contract.event import Deleted, Event
-from busline.contract.masking import mask
+from busline.contract.masking import mask, recurring
 from busline.contract.model import Action, Contract, Kind
 from busline.contract.schema import Schema
 from busline.errors import BuslineError, ConfigurationError, DecodeError, RetentionGap, UnknownSchema
@@ -73,12 +73,13 @@ class Reading(Generic[E]):
         spans = await self._spans(contract)
         decode = Decoder(session.log, contract.name, self._reader(contract))
         hidden = frozenset() if self._model else session.hidden(contract)
+        again = recurring(contract) if hidden else frozenset()
         next_offsets = {partition: span.begin for partition, span in spans.items()}
         await self._mark(contract, next_offsets)
         try:
             async with contextlib.aclosing(self._records(contract.topic, spans)) as records:
                 async for partition, record in records:
-                    event = _masked(await self._decoded(decode, record), hidden)
+                    event = _masked(await self._decoded(decode, record), hidden, again)
                     next_offsets[partition] = record.offset + 1
                     yield Delivery(event, record, (contract.topic, partition, contract.name, None))
         finally:
@@ -145,12 +146,12 @@ class Reading(Generic[E]):
             _log.debug("%s could not be marked as read: %s", contract.name, error)
 
 
-def _masked(event: Any, hidden: frozenset[str]) -> Any:
+def _masked(event: Any, hidden: frozenset[str], again: frozenset[frozenset[str]]) -> Any:
     if not hidden:
         return event
     if isinstance(event, Deleted):
         return Deleted(event.contract, **mask(event.key, hidden))
-    return mask(event, hidden) if isinstance(event, Mapping) else event
+    return mask(event, hidden, again) if isinstance(event, Mapping) else event
 
 
 def _check_state(contract: Contract, start: object, end: Moment | None) -> None:
