@@ -14,7 +14,7 @@ from busline.bus.notices import today
 from busline.cli import options
 from busline.cli.failures import Exit
 from busline.cli.options import Where, json_option, run_async, where_options
-from busline.cli.output import Output
+from busline.cli.output import Output, wrapped
 from busline.cli.target import LOCAL, Target, find_in, load_workspace, started
 from busline.contract.duration import milliseconds
 from busline.contract.evolution.hurt import who
@@ -143,8 +143,8 @@ def _lines(question: Question, place: Place, obstacles: list[Obstacle]) -> Itera
     verb = "be deployed to" if question.service else "be applied in"
     yield f"{answer}: {question.about} {'may not' if obstacles else 'may'} {verb} {place.name}"
     for obstacle in obstacles:
-        yield f"  {obstacle.about}: {obstacle.what}"
-        yield f"    first: {obstacle.first}"
+        yield wrapped(f"  {obstacle.about}: {obstacle.what}", 4)
+        yield wrapped(f"    first: {obstacle.first}", 11)
 
 
 def _json(question: Question, place: Place, obstacles: list[Obstacle]) -> dict[str, object]:

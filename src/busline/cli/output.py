@@ -7,7 +7,9 @@ terminal. A reader that went away (`| head`) ends the command quietly.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Final
 
@@ -54,6 +56,16 @@ class Output:
     def warn(self, text: str) -> None:
         """What people must see, also where results are JSON."""
         click.secho(text, fg="yellow", err=True)
+
+
+def wrapped(line: str, indent: int) -> str:
+    """On a terminal no word is cut at its edge, and what goes on is indented; elsewhere the line stays one line."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if width is None or len(line) <= width:
+        return line
+    return textwrap.fill(
+        line, max(width, 2 * indent), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def columns(rows: list[tuple[str, ...]]) -> str:
