@@ -56,7 +56,7 @@ def test_show_says_what_it_is_who_uses_it_and_whom_to_ask(inside: Busline) -> No
         assert said in done.stdout
     assert re.search(r"^user_id +text +key +Who bought\.$", done.stdout, re.M)
     assert re.search(r"^mail_address .* pii ", done.stdout, re.M)
-    assert re.search(r"^orders .* deprecated: use spent ", done.stdout, re.M)
+    assert re.search(r"^orders +whole number +deprecated: use spent ", done.stdout, re.M)
     told = json.loads(inside("show", NAME, "--as", "marketing/people", "--json").stdout)
     assert (told["access"], told["contact"]["chat"], told["versions"]) == ("ask", "#growth", [1])
 
@@ -65,6 +65,8 @@ def test_show_without_an_engine_says_so(inside: Busline) -> None:
     done = inside("show", NAME)
     assert done.returncode == 0
     assert "last event not known: nothing was ever applied" in done.stdout
+    own = inside("show", NAME, "--as", "growth/people").stdout
+    assert "you may read, as the workspace says (owner-reads); nothing was ever applied" in own
     assert inside("show", "growth.nope").returncode == 1
 
 

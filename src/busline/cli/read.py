@@ -152,9 +152,10 @@ async def _read(
     count = 0
     async with session(find_target(where)) as opened:
         reading: Reading[Any] = Reading(opened, name, _start(start), end)
+        contract = opened.contract(name)
+        opened.allow(Action.READ, contract)
         if end is None:
             output.note(f"following {name} on {opened.url}; Ctrl-C ends")
-        contract = opened.contract(name)
         hides_key = bool(opened.hidden(contract) & {*contract.key})
         async with contextlib.aclosing(reading.deliveries()) as deliveries:
             async for delivery in deliveries:

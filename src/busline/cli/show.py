@@ -99,7 +99,7 @@ def _access(files: Known | None, live: Live, found: Contract, who: Service | Non
     merged = answer(files, who, Action.READ, found.name) if files else None
     if merged:
         if live.applied is None:
-            return "granted", f"you may read, as the workspace says ({merged.rule}); the engine was not asked"
+            return "granted", f"you may read, as the workspace says ({merged.rule}); {live.why}"
         return "open", "request open: the line is in the workspace, not applied yet"
     if branch is Branch.OPEN:
         return "open", f"request open: branch {branch_name(found.name, who)}; ask {contact} to merge it"

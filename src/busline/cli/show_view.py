@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import click
 
@@ -14,6 +15,16 @@ from busline.contract.evolution.readers import readers_of
 from busline.contract.model import Contract, Grant
 from busline.contract.nodes import MISSING, Array, Enum, Field, Fixed, Map, Node, Primitive, Record, Union
 from busline.names import Service
+
+_WORDS: Final = {
+    "string": "text",
+    "null": "nothing",
+    "int": "whole number",
+    "long": "whole number",
+    "float": "number",
+    "double": "number",
+    "boolean": "true or false",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +94,7 @@ def type_text(node: Node) -> str:
     """A type as one says it: `text or nothing`, `list of Line`."""
     match node:
         case Primitive():
-            return (
-                node.logical.name if node.logical else {"string": "text", "null": "nothing"}.get(node.type, node.type)
-            )
+            return node.logical.name if node.logical else _WORDS.get(node.type, node.type)
         case Fixed():
             return node.logical.name if node.logical else f"{node.size} bytes"
         case Enum():
