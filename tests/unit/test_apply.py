@@ -248,6 +248,19 @@ async def test_a_state_is_a_compacted_topic(engine: MemoryTransport) -> None:
     assert (spec.compacted, spec.retention) == (True, None)
 
 
+async def test_what_order_and_place_hang_on_never_changes(engine: MemoryTransport) -> None:
+    await apply(await plan_changes(goal(contract(ORDERS, schema("id", "b"))), engine), engine)
+    before = await read_applied(engine)
+    for changed, text in (
+        (contract(ORDERS, schema("id", "b"), key=("b",)), "key is b, and was applied as id"),
+        (contract(ORDERS, schema("id", "b"), topic="elsewhere"), "kafka.topic is elsewhere, and was applied as orders"),
+    ):
+        with pytest.raises(ApplyError) as caught:
+            await plan_changes(goal(changed), engine)
+        assert text in str(caught.value.conflicts)
+    assert (await read_applied(engine)).entries == before.entries
+
+
 async def test_a_published_version_never_changes(engine: MemoryTransport) -> None:
     await apply(await plan_changes(goal(contract(ORDERS, schema("id"), schema("id", "b"))), engine), engine)
     before = await read_applied(engine)

@@ -103,6 +103,7 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
     subjects = await compare_subjects(published.values(), registry, _known_ids(published.values(), applied))
     conflicts = [
         *_changed_versions(published.values(), applied),
+        *_changed_promises(published.values(), applied),
         *topics.conflicts,
         *subjects.conflicts,
         *removal_conflicts(goal, applied),
@@ -169,6 +170,21 @@ def _changed_versions(contracts: Iterable[Contract], applied: Applied) -> Iterat
                     f"{contract.name} version {version.number} ({here.source or 'workspace'}) is not what was applied:"
                     f" a published version never changes. Restore it, and publish the change as"
                     f" {len(contract.versions) + 1}.avsc."
+                )
+
+
+def _changed_promises(contracts: Iterable[Contract], applied: Applied) -> Iterator[str]:
+    """Another key would break order per key and compaction for what is in the topic; another topic would leave it."""
+    for contract in contracts:
+        there = applied.catalog.contract(contract.name)
+        if there is None or not there.versions:
+            continue
+        key, was = (", ".join(one.key) or "none" for one in (contract, there))
+        for what, now, before in (("key", key, was), ("kafka.topic", contract.topic, there.topic)):
+            if now != before:
+                yield (
+                    f"{contract.name} ({contract.source or 'workspace'}): {what} is {now}, and was applied as {before}."
+                    f" Restore it. A redesign is a new contract: {contract.name}-v2, with this one deprecated."
                 )
 
 
