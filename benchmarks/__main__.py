@@ -1,6 +1,6 @@
 """`make bench`: every case side by side with its peers, as a table and in results.json.
 
-python -m benchmarks [codec] [lanes] [sqlite] [kafka]
+python -m benchmarks [codec] [sqlite] [kafka] [size]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.harness import Case, table, write
 
-SUITES = ("codec", "sqlite", "kafka")
+SUITES = ("codec", "sqlite", "kafka", "size")
 
 
 async def measured(name: str) -> list[Case]:
