@@ -17,6 +17,7 @@ from busline.cli import options
 from busline.cli.failures import Exit, describe
 from busline.cli.options import Where, json_option, run_async, service_option, where_options
 from busline.cli.output import Output, clean
+from busline.cli.report.report import counted
 from busline.cli.settings import without_password
 from busline.cli.target import Target, find_target, read_log, started
 from busline.cli.workspace_path import find_workspace
@@ -90,7 +91,9 @@ def _workspace(where: Where, settings: Settings) -> Iterator[Diagnosis]:
             return
         found = Workspace.load(folder)
         yield Diagnosis(
-            "workspace", "ok", f"{folder}: {len(found.contracts)} contracts, {len(found.services)} services"
+            "workspace",
+            "ok",
+            f"{folder}: {counted(len(found.contracts), 'contract')}, {counted(len(found.services), 'service')}",
         )
     except WorkspaceInvalid as error:
         yield Diagnosis("workspace", "bad", f"{error.what}; the first: {error.findings[0]}", "Run: busline check")

@@ -75,7 +75,8 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 changes pending, 4 findings, 5 not allowed, 6 unreachable.",
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 changes pending, 4 findings, 5 not allowed, 6 unreachable, "
+    "130 interrupted, 141 nobody reads the output.",
 )
 @click.version_option(package_name="busline", prog_name="busline", message="%(prog)s %(version)s")
 def cli() -> None:

@@ -37,7 +37,8 @@ def run(output: Output, app: str, url: str | None, log_level: str) -> int:
     if url:
         bus.settings = bus.settings.with_argument("url", url)
     many = len(bus.subscriptions)
-    output.note(f"{app}: {many} subscription{'' if many == 1 else 's'} on {bus.settings.get('url')}; Ctrl-C ends")
+    where = bus.settings.get("url") or "no engine yet"
+    output.note(f"{app}: {many} subscription{'' if many == 1 else 's'} on {where}; Ctrl-C ends")
     ended = run_async(bus.serve())
     output.note("stopped in order")
     return Exit.INTERRUPTED if ended is signal.SIGINT else Exit.OK
