@@ -106,4 +106,8 @@ def _floor(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"load": Workspace.load, "floor": _floor}[sys.argv[1]](Path(sys.argv[2]))
+    what, where = sys.argv[1], Path(sys.argv[2])
+    if what == "load":
+        Workspace.load(where)
+    else:
+        _floor(where)
