@@ -244,6 +244,17 @@ async def test_what_is_published_alone_is_unknown_when_the_bus_ends_before_its_a
         await outbox.publish([record(b"3")])
 
 
+async def test_all_who_wait_for_a_lone_publish_see_it_end(engine: Engine, outbox: Outbox) -> None:
+    engine.gate.clear()
+    alone = asyncio.create_task(outbox.publish([record(b"1")]))
+    await engine.calls.acquire()
+    waiting = [asyncio.create_task(outbox.drain()), asyncio.create_task(outbox.aclose(10.0))]
+    await asyncio.sleep(0)
+    engine.gate.set()
+    await asyncio.wait_for(asyncio.gather(*waiting), 5.0)
+    assert [type(outcome) for outcome in await alone] == [Position]
+
+
 async def test_cancelling_what_is_published_alone_cancels_it_and_nothing_else(engine: Engine, outbox: Outbox) -> None:
     engine.gate.clear()
     alone = asyncio.create_task(outbox.publish([record(b"1")]))

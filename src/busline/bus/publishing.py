@@ -80,7 +80,7 @@ class Outbox:
         self._waiting: list[_Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._lone: asyncio.Task[Any] | None = None
-        self._alone: asyncio.Event | None = None
+        self._alone = asyncio.Event()
         self._cut = self._closed = False
 
     def send(self, records: Sequence[Record]) -> asyncio.Future[list[Outcome]]:
@@ -126,6 +126,7 @@ class Outbox:
         """As `send`, waited for. Where nothing is under way the engine is asked at once: a turn and a task less."""
         if self._tasks or self._closed or self._lone is not None:
             return await self.send(records)
+        self._alone.clear()
         task = self._lone = asyncio.current_task()
         before = task.cancelling() if task is not None else 0
         try:
@@ -136,8 +137,7 @@ class Outbox:
             raise
         finally:
             self._lone = None
-            if self._alone is not None:
-                self._alone.set()
+            self._alone.set()
 
     async def drain(self) -> None:
         """Until everything that was sent has an outcome."""
@@ -161,7 +161,6 @@ class Outbox:
                 while self._tasks:
                     await asyncio.wait(self._tasks)
                 while self._lone is not None:
-                    self._alone = asyncio.Event()
                     await self._alone.wait()
 
 
