@@ -434,6 +434,12 @@ def test_init_overwrites_nothing(tmp_path: Path, busline: Busline) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkout.py"]
 
 
+def publish_once_up(busline: Busline, *publish: str, given: str | None = None) -> None:
+    """As soon as the service has brought its engine up."""
+    while busline(*publish, given=given).returncode != 0:
+        time.sleep(0.1)
+
+
 def test_a_service_runs_handles_and_is_then_not_behind(tmp_path: Path, busline: Busline) -> None:
     assert busline("init").returncode == 0
     service = subprocess.Popen(
@@ -445,8 +451,7 @@ def test_a_service_runs_handles_and_is_then_not_behind(tmp_path: Path, busline: 
         text=True,
     )
     try:
-        while busline("publish", "orders.order-placed", "--fake", "1").returncode != 0:
-            time.sleep(0.1)  # until the service has brought its engine up
+        publish_once_up(busline, "publish", "orders.order-placed", "--fake", "1")
         assert service.stdout is not None
         assert wait_for(service.stdout, "order ")
         service.send_signal(signal.SIGTERM)
@@ -489,8 +494,7 @@ def test_a_service_whose_stdout_is_gone_ends_in_order_and_blames_no_event(tmp_pa
     assert service.stdout is not None and service.stderr is not None
     try:
         publish = ["publish", "demo.hello", "--url", "sqlite:///bus.db"]
-        while busline(*publish, given='{"name": "first"}\n').returncode != 0:
-            time.sleep(0.1)  # until the service has brought its engine up
+        publish_once_up(busline, *publish, given='{"name": "first"}\n')
         assert wait_for(service.stdout, "hello first")
         service.stdout.close()  # as `| head -1` does
         assert busline(*publish, given='{"name": "second"}\n').returncode == 0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from busline.codec.encoding import default_bytes
-from busline.codec.fused_reading import FieldReader, Values, fused_reader
+from busline.codec.fused_reading import FieldReader, Values, enum_members, fused_reader
 from busline.codec.instances import maker
 from busline.codec.resolution import (
     Arrays,
@@ -213,9 +213,7 @@ def _names(record: Record) -> dict[str, str]:
 
 
 def _enum(plan: Enums) -> Read:
-    symbols = plan.symbols
-    kind: Any = plan.wanted.python
-    members = tuple(s if s is None or not isinstance(kind, type) else kind(s) for s in symbols)
+    members = enum_members(plan)
     count = len(members)
 
     def read(data: bytes, p: int, left: Left) -> tuple[Any, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from busline.codec.fused_writing import FieldWriter, fused_writer
+from busline.codec.fused_writing import FieldWriter, enum_indexes, fused_writer
 from busline.codec.resolution import Arrays, Chosen, Enums, Maps, Plan, Records, Scalars, Taken, Unions, resolve
 from busline.codec.scalar_writing import misfit, scalar_writer, write_string
 from busline.codec.tracing import Path
@@ -55,11 +55,7 @@ class Encoding:
     # --- scalars and containers
 
     def enum(self, plan: Enums) -> Write:
-        indexes = {
-            symbol: number(plan.wanted.symbols.index(wanted))
-            for symbol, wanted in zip(plan.written.symbols, plan.symbols, strict=True)
-            if wanted is not None
-        }
+        indexes = enum_indexes(plan)
         python = self.python(plan.written)
         expected = f"one of {', '.join(plan.written.symbols)}"
 

@@ -163,6 +163,12 @@ def fused_reader(
     return source.function("read")
 
 
+def enum_members(plan: Enums) -> tuple[Any, ...]:
+    """The value of each written symbol, None for one that the reader does not know."""
+    kind: Any = plan.wanted.python
+    return tuple(s if s is None or not isinstance(kind, type) else kind(s) for s in plan.symbols)
+
+
 class _Reading:
     def __init__(self, reading: Callable[[Plan], tuple[Read, int]]) -> None:
         self.reading = reading
@@ -231,9 +237,7 @@ class _Reading:
         return _DECIMAL.format(v=v, r=r, limit=limit, context=bound, scale=-logical.scale, longest=longest)
 
     def enum(self, plan: Enums, read: Read | Skip, v: str) -> None:
-        kind = plan.wanted.python
-        members = [kind(s) if isinstance(kind, type) else s for s in plan.symbols]
-        by_byte = self.source.bind({2 * i: member for i, member in enumerate(members[:64])})
+        by_byte = self.source.bind({2 * i: member for i, member in enumerate(enum_members(plan)[:64])})
         self.source.write(f"{v} = {by_byte}.get(data[p])")
         with self.source.under(f"if {v} is None:"):
             self.call(read, v)

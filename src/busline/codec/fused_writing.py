@@ -112,6 +112,15 @@ def fused_writer(
     return source.function("write")
 
 
+def enum_indexes(plan: Enums) -> dict[str, bytes]:
+    """What stands for each symbol that can be written."""
+    return {
+        symbol: number(plan.wanted.symbols.index(wanted))
+        for symbol, wanted in zip(plan.written.symbols, plan.symbols, strict=True)
+        if wanted is not None
+    }
+
+
 class _Writing:
     def __init__(self, compiled: Callable[[Plan], Write]) -> None:
         self.compiled = compiled
@@ -165,14 +174,9 @@ class _Writing:
         return _INSTANT.format(v=v, w=w, epoch=epoch, naive=naive, coarser=coarser)
 
     def enum(self, plan: Enums, write: Write, v: str) -> None:
-        indexes = {
-            symbol: number(plan.wanted.symbols.index(wanted))
-            for symbol, wanted in zip(plan.written.symbols, plan.symbols, strict=True)
-            if wanted is not None
-        }
         bind = self.source.bind
         self.source.write(
-            f"if type({v}) is {bind(plan.written.python)}:\n    add({bind(indexes)}[{v}._value_])\n"
+            f"if type({v}) is {bind(plan.written.python)}:\n    add({bind(enum_indexes(plan))}[{v}._value_])\n"
             f"else:\n    {bind(write)}({v}, add)"
         )
 

@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from busline.codec.scalar_reading import PROMOTIONS
 from busline.contract.nodes import (
-    FINER,
     MISSING,
     Array,
     Enum,
@@ -26,6 +25,7 @@ from busline.contract.nodes import (
     Record,
     Union,
     answers_to,
+    stands_for,
 )
 from busline.errors import ContractMismatch
 
@@ -322,17 +322,13 @@ def _unlike(written: Primitive | Fixed, wanted: Primitive | Fixed) -> str | None
 
 
 def _other_meaning(written: Logical | None, wanted: Logical | None) -> str | None:
-    """Why one logical type cannot stand for the other. What was written with one may be read as its plain number."""
-    if wanted is None:
+    """Why one logical type cannot stand for the other."""
+    if stands_for(written, wanted):
         return None
-    if written is None:
-        return None if wanted.name == "uuid" else f"what was written does not say that it is {wanted}"
+    if written is None or wanted is None:
+        return f"what was written does not say that it is {wanted}"
     if written.name == wanted.name == "decimal":
-        if written.scale != wanted.scale:
-            return "the scales differ"
-        return "fewer digits are wanted than may be written" if wanted.precision < written.precision else None
-    if written.name == wanted.name or wanted.name == FINER.get(written.name):
-        return None
+        return "the scales differ" if written.scale != wanted.scale else "fewer digits are wanted than may be written"
     return "the logical types mean different things"
 
 

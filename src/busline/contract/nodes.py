@@ -136,6 +136,17 @@ def answers_to(node: Named, name: str) -> bool:
     return name in names or name.rpartition(".")[2] in (known.rpartition(".")[2] for known in names)
 
 
+def stands_for(written: Logical | None, wanted: Logical | None) -> bool:
+    """Whether every value written with one logical type is one of the other. Any may be read as its plain value."""
+    if wanted is None or written == wanted:
+        return True
+    if written is None:
+        return wanted.name == "uuid"
+    if written.name == wanted.name == "decimal":
+        return written.scale == wanted.scale and written.precision <= wanted.precision
+    return written.name == wanted.name or FINER.get(written.name) == wanted.name
+
+
 def branch_name(node: Node) -> str:
     """What makes a union branch unique: the full name of a named type, else the type's name."""
     match node:

@@ -23,8 +23,9 @@ def uuid7() -> str:
     Within a millisecond the last 62 bits grow by a random step (method 2 of the RFC's section 6.2).
     """
     global _tail
-    if time.time_ns() // 1_000_000 > _millisecond:
-        _begin(time.time_ns() // 1_000_000)
+    now = time.time_ns() // 1_000_000
+    if now > _millisecond:
+        _begin(now)
     else:
         _tail += 1 + _SOURCE.getrandbits(32)
         if _tail >= _TAIL:

@@ -194,7 +194,7 @@ def _subject_lines(subjects: SubjectPlan) -> Iterator[Change]:
         if subject.level:
             yield Change(name, "~", f"registry: {subject.contract.subject} checks {subject.level}")
         for version in subject.missing:
-            lowered = ", its level lowered for this one" if subject.forbids(version) else ""
+            lowered = ", its level lowered for this one" if version.number in subject.forbidden else ""
             what = f"registry: {subject.contract.subject}, schema of version {version.number}{lowered}"
             yield Change(name, "+", what)
 

@@ -22,16 +22,16 @@ _AT_ONCE: Final = 16
 
 
 class Subject(NamedTuple):
-    """What a contract's subject lacks. level None: it is set already."""
+    """What a contract's subject lacks. level None: it is set already.
+
+    forbidden: missing versions that the level refuses; their readers decide, so plan lets them through.
+    """
 
     contract: Contract
     level: str | None
     missing: tuple[Version, ...]
+    forbidden: frozenset[int]
     ids: Ids
-
-    def forbids(self, version: Version) -> bool:
-        """Whether the level refuses a version that is missing: its readers decide, so plan let it through."""
-        return any(level_breaks(self.contract, [version.number]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,8 @@ async def register(plan: SubjectPlan, registry: Registry | None) -> Ids:
         if subject.level:
             await registry.set_level(name, subject.level)
         for version in subject.missing:
-            with_level = _lowered if subject.forbids(version) else _register
-            ids[subject.contract.name, version.number] = await with_level(registry, subject.contract, version)
+            enter = _lowered if version.number in subject.forbidden else _register
+            ids[subject.contract.name, version.number] = await enter(registry, subject.contract, version)
     return ids
 
 
@@ -112,7 +112,8 @@ async def _compare(contract: Contract, registry: Registry) -> Subject:
         else:
             ids[contract.name, version.number] = found.id
     has_level = await registry.level(contract.subject) == level
-    return Subject(contract, None if has_level else level, tuple(missing), ids)
+    forbidden = frozenset(found.version.number for found in level_breaks(contract, [v.number for v in missing]))
+    return Subject(contract, None if has_level else level, tuple(missing), forbidden, ids)
 
 
 def registry_level(contract: Contract) -> str:

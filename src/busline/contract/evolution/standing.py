@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from busline.contract.nodes import (
-    FINER,
     MISSING,
     Array,
     Enum,
@@ -22,6 +21,7 @@ from busline.contract.nodes import (
     Record,
     Union,
     answers_to,
+    stands_for,
 )
 
 MOST: Final = 100
@@ -63,7 +63,7 @@ class _Walk:
             case Map(), Map():
                 yield from self.pair(reader.values, writer.values, f"{path}{{}}")
             case ((Primitive() | Fixed()), (Primitive() | Fixed())):
-                if why := other_meaning(reader.logical, writer.logical):
+                if why := _other_meaning(reader.logical, writer.logical):
                     yield Standing(path, why)
 
     def record(self, reader: Record, writer: Record) -> list[Standing]:
@@ -94,18 +94,11 @@ def _branch(reader: Union, writer: Node) -> Node | None:
     return alike[0] if alike else None
 
 
-def other_meaning(reader: Logical | None, writer: Logical | None) -> str:
+def _other_meaning(reader: Logical | None, writer: Logical | None) -> str:
     """Why what was written with one logical type is no value of the other, though the bytes fit; empty: it is one.
 
     busline's codec refuses these; other clients take one number for another.
     """
-    if reader is None or reader == writer:
+    if stands_for(writer, reader):
         return ""
-    if writer is None:
-        return "" if reader.name == "uuid" else f"it is {reader} for the reader, and a plain value now"
-    if reader.name == writer.name == "decimal":
-        if reader.scale == writer.scale and reader.precision >= writer.precision:
-            return ""
-    elif reader.name == writer.name or FINER.get(writer.name) == reader.name:
-        return ""
-    return f"it is {reader} for the reader, and {writer} now"
+    return f"it is {reader} for the reader, and {'a plain value' if writer is None else writer} now"

@@ -34,8 +34,8 @@ from busline.transport.kafka.producer import Producer, Topic
 from busline.transport.partitioner import Partitioner, remember
 
 CLOSING = 5.0
-Tickets: TypeAlias = "tuple[list[Batch | Refused], list[int]]"
-"""For each record its batch, and its place there. Two lists: a pair for each record would burden the collector."""
+Tickets: TypeAlias = tuple[list[Batch | NotPublished], list[int]]
+"""For each record its batch, or why it goes nowhere; and its place there. No pairs: they would burden the collector."""
 _new = tuple.__new__  # a NamedTuple's own constructor costs twice as much, for each record
 
 
@@ -122,17 +122,17 @@ class Publisher:
         """No await in here: the order of calls is the order in the log."""
         if len(records) > 1:
             remember(record.key for record in records)
-        batches: list[Batch | Refused] = []
+        batches: list[Batch | NotPublished] = []
         places: list[int] = []
         for record in records:
             name, key, _, _, at = record
             topic = self._topics.get(name)
             place: int | None = None
-            batch: Batch | Refused
+            batch: Batch | NotPublished
             if topic is None:
-                batch = Refused(record, failures[name])
+                batch = _refused(record, failures[name])
             elif (key is None and topic.compacted) or not (at is None or 0 <= at < topic.partitions):
-                batch = Refused(record, _misplaced(record, topic))
+                batch = _refused(record, _misplaced(record, topic))
             else:
                 if at is None:
                     at = self._partition_of(key, topic.partitions)
@@ -143,10 +143,10 @@ class Publisher:
             places.append(place or 0)
         return batches, places
 
-    def _begin(self, record: Record, topic: Topic, at: int) -> Batch | Refused:
+    def _begin(self, record: Record, topic: Topic, at: int) -> Batch | NotPublished:
         """A batch that begins with the record: what joins a batch within its size is small enough by that alone."""
         if (fault := _too_large(record, topic)) is not None:
-            return Refused(record, fault)
+            return _refused(record, fault)
         batch = topic.open[at] = Batch(TopicPartition(record.topic, at), topic.batch_bytes)
         batch.append(record)
         self._hand_over(batch)
@@ -170,7 +170,7 @@ class Publisher:
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for batch in [one for one, until in self._live.items() if one.outcome is not None or until <= now]:
+        for batch in [one for one, until in self._live.items() if until <= now]:
             del self._live[batch]
             self._expire(batch)
         oldest = next(iter(self._live.values()), None)
@@ -229,8 +229,6 @@ class Publisher:
                 self._settle(batch, _refused(batch.records[0], failure or TransportClosed("this transport is closed")))
 
     def _expire(self, batch: Batch) -> None:
-        if batch.outcome is not None:
-            return
         if batch.popped:
             self._settle(batch, PublishUnknown(f"{batch.partition} did not confirm within {self._deadline:g} s"))
             return
@@ -286,18 +284,9 @@ class Publisher:
                 self._clock.cancel()
 
 
-class Refused:
-    """In the place of a batch: the record goes nowhere."""
-
-    __slots__ = ("outcome",)
-
-    def __init__(self, record: Record, cause: BuslineError) -> None:
-        self.outcome = _refused(record, cause)
-
-
-async def _outcome(record: Record, batch: Batch | Refused, place: int) -> Outcome:
-    if isinstance(batch, Refused):
-        return batch.outcome
+async def _outcome(record: Record, batch: Batch | NotPublished, place: int) -> Outcome:
+    if isinstance(batch, NotPublished):
+        return batch
     outcome = batch.outcome if batch.outcome is not None else await batch.settled()
     if isinstance(outcome, int):
         return Position(record.topic, batch.partition.partition, outcome + place)
