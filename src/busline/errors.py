@@ -40,7 +40,9 @@
     │   └── RegistryRefused           BL0802  the registry says no (incompatible, invalid)
     │       └── RegistryForbidden     BL0803  the registry refuses the credentials, or what they ask for
     └── ApplyError                    BL0900  apply could not bring an engine to the workspace's state
-        └── ReadersHurt               BL0901  a reader there would fail or go blind, and its team has not agreed
+        ├── ReadersHurt               BL0901  a reader there would fail or go blind, and its team has not agreed
+        ├── PlanStale                 BL0902  what was planned is not what would be done now
+        └── NotInForce                BL0903  a broker does not yet follow a change of access (retryable)
 
 Each class has a stable `code` (documented in docs/errors.md, printed by every tool) and says whether the
 same call may succeed later (`retryable`). Messages never hold secrets.
@@ -346,3 +348,17 @@ class ReadersHurt(ApplyError):
     """A merged, applied or running reader would fail or go blind; `conflicts` names each, and what has to go first."""
 
     code = "BL0901"
+
+
+class PlanStale(ApplyError):
+    """The workspace or the environment is not as it was when the plan was made. Nothing was changed."""
+
+    code = "BL0902"
+
+
+class NotInForce(ApplyError):
+    """An ACL change is acknowledged and brokers do not follow it yet: `conflicts` names each, and one ACL that it still
+    has, or lacks. Access is never wider than before; the next run converges."""
+
+    code = "BL0903"
+    retryable = True

@@ -24,6 +24,7 @@ def contract_topic(contract: Contract, replicas: int | None = None) -> TopicSpec
         retention=None if compacted else contract.storage.retention,
         max_record=contract.storage.max_record,
         replicas=contract.storage.replicas or replicas,
+        append_time=contract.append_time,
     )
 
 

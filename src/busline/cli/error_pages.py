@@ -237,4 +237,15 @@ ERROR_PAGES: Final[dict[str, ErrorPage]] = {
         "Do first what each line says: deploy that release, or let that team move. Or that team agrees under "
         "`accepts` in its own service file. [Lifecycle](lifecycle.md) tells more.",
     ),
+    "BL0902": ErrorPage(
+        "PlanStale",
+        "A plan was made for another commit, or the environment changed since. Nothing was changed.",
+        "Run `busline plan` again, look at it, and apply that one.",
+    ),
+    "BL0903": ErrorPage(
+        "NotInForce",
+        "A change of access is acknowledged, and a broker does not follow it within the time that apply waits: it is "
+        "overloaded, or cut off from the controller. Access is nowhere wider than before.",
+        "Look after the broker that is named, then run `busline apply` again: it goes on where it stopped.",
+    ),
 }

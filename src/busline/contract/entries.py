@@ -215,6 +215,7 @@ def _contract_entry(c: Contract, commit: str | None) -> ContractEntry:
         retired=c.retired,
         topic="" if c.topic == c.name else c.topic,
         subject="" if c.subject == f"{c.topic}-value" else c.subject,
+        append_time=c.append_time,
         example=cast("dict[str, JsonValue]", dict(c.example)) if c.example is not None else None,
     )
 
@@ -242,6 +243,7 @@ def _contract(name: ContractName, e: ContractEntry, versions: tuple[Version, ...
         retired=e.retired,
         topic=e.topic,
         subject=e.subject,
+        append_time=e.append_time,
         example=e.example,
         source=_source(e.source),
     )
@@ -289,6 +291,8 @@ def _service_entry(s: ServiceSpec, commit: str | None) -> ServiceEntry:
         groups=s.groups,
         transactional=s.transactional,
         accepts=tuple(AcceptanceEntry.model_validate(a, from_attributes=True) for a in s.accepts),
+        kafka_user=s.kafka_user,
+        kafka_groups=s.kafka_groups,
     )
 
 
@@ -316,6 +320,8 @@ def _service(name: Service, e: ServiceEntry) -> ServiceSpec:
             Acceptance(contract=ContractName(a.contract), version=a.version, why=a.why, until=a.until)
             for a in e.accepts
         ),
+        kafka_user=e.kafka_user,
+        kafka_groups=e.kafka_groups,
         source=_source(e.source),
     )
 

@@ -74,6 +74,7 @@ class ContractEntry(HeadEntry):
     retired: dt.date | None = None
     topic: str = ""
     subject: str = ""
+    append_time: bool = True
     example: dict[str, JsonValue] | None = None
 
 
@@ -117,6 +118,8 @@ class ServiceEntry(HeadEntry):
     groups: tuple[str, ...] = ()
     transactional: bool = False
     accepts: tuple[AcceptanceEntry, ...] = ()
+    kafka_user: str | None = None
+    kafka_groups: tuple[str, ...] = ()
 
 
 class TeamEntry(HeadEntry):

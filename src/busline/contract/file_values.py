@@ -34,6 +34,7 @@ def environments(file: BuslineFile, document: Document) -> dict[str, Environment
             registry=given.registry,
             replicas=given.storage.replicas,
             enforce=given.enforce,
+            observe_until=given.observe_until,
             credentials=given.credentials.command if given.credentials else (),
             source=Source(file=document.file, line=document.line(("environments", name))),
         )
@@ -78,6 +79,8 @@ def service_spec(name: Service, file: ServiceFile, document: Document) -> Servic
             )
             for i, a in enumerate(file.accepts)
         ),
+        kafka_user=file.kafka.user,
+        kafka_groups=file.kafka.groups,
         off=rules_off(file.rules, document),
         source=Source(file=document.file),
     )
@@ -123,6 +126,7 @@ def contract_of(
         retired=file.retired,
         topic=file.kafka.topic or "",
         subject=file.kafka.subject or "",
+        append_time=file.kafka.timestamps == "append",
         example=example,
         off=rules_off(file.rules, document),
         source=Source(file=document.file),

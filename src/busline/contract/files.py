@@ -175,8 +175,11 @@ class DeprecationFile(FileModel):
 
 
 class KafkaFile(FileModel):
+    """Of a stream that was there before."""
+
     topic: Annotated[str, AfterValidator(_topic)] | None = None
     subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    timestamps: Literal["append", "create"] = "append"
 
 
 class ContractFile(FileModel):
@@ -211,6 +214,13 @@ class AcceptFile(FileModel):
     until: Day
 
 
+class KafkaServiceFile(FileModel):
+    """Of a service that was there before."""
+
+    user: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    groups: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
+
+
 class ServiceFile(FileModel):
     """`<team>/<name>.service.yaml`"""
 
@@ -221,6 +231,7 @@ class ServiceFile(FileModel):
     groups: tuple[Annotated[str, AfterValidator(_group)], ...] = ()
     transactional: Annotated[bool, Field(strict=True)] = False
     accepts: tuple[AcceptFile, ...] = ()
+    kafka: KafkaServiceFile = KafkaServiceFile()
     rules: RuleFiles = {}
 
 
@@ -251,6 +262,7 @@ class EnvironmentFile(FileModel):
     registry: Annotated[str, AfterValidator(_without_secret)] | None = None
     storage: EnvironmentStorageFile = EnvironmentStorageFile()
     enforce: Literal["deny", "observe"] = "observe"
+    observe_until: Day | None = None
     credentials: CredentialsFile | None = None
 
 

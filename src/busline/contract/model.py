@@ -118,7 +118,8 @@ class FieldDeprecation:
 class Contract:
     """The published promise about one stream. `versions` ascend from 1; none yet: a draft.
 
-    deprecated: fields that will go. quota: bytes a second, by `publish` and `subscribe`.
+    deprecated: fields that will go. quota: bytes a second, by `publish` and `subscribe`. append_time: records carry the
+    time of their writing; False, for a stream that was there before, their publisher's.
     """
 
     name: ContractName
@@ -138,6 +139,7 @@ class Contract:
     retired: dt.date | None = None
     topic: str = ""
     subject: str = ""
+    append_time: bool = True
     example: Mapping[str, object] | None = None
     off: tuple[RuleOff, ...] = ()
     source: Source | None = None
@@ -197,7 +199,11 @@ class Acceptance:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSpec:
-    """A service file: what the service publishes and subscribes to. groups: names of further consumer groups."""
+    """A service file: what the service publishes and subscribes to. groups: names of further consumer groups.
+
+    kafka_user: the user that it had before busline, and keeps until it uses busline itself: then its rights are those
+    of its topics and of kafka_groups, as they were, and nothing else.
+    """
 
     name: Service
     publishes: tuple[Publication, ...] = ()
@@ -206,8 +212,15 @@ class ServiceSpec:
     groups: tuple[str, ...] = ()
     transactional: bool = False
     accepts: tuple[Acceptance, ...] = ()
+    kafka_user: str | None = None
+    kafka_groups: tuple[str, ...] = ()
     off: tuple[RuleOff, ...] = ()
     source: Source | None = None
+
+    @property
+    def user(self) -> str:
+        """The name by which an engine knows it."""
+        return self.kafka_user or str(self.name)
 
     def publication(self, contract: str) -> Publication | None:
         return next((p for p in self.publishes if p.contract == contract), None)
@@ -236,12 +249,16 @@ class TeamSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """An engine that the workspace is applied to. credentials: a command that gives the secret on its output."""
+    """An engine that the workspace is applied to. credentials: a command that gives the secret on its output.
+
+    enforce: `deny`, or `observe`: rights that no contract explains are listed and stay, until the day `observe_until`.
+    """
 
     name: str
     url: str
     registry: str | None = None
     replicas: int | None = None
     enforce: str = "observe"
+    observe_until: dt.date | None = None
     credentials: tuple[str, ...] = field(default=(), repr=False)
     source: Source | None = None

@@ -9,6 +9,7 @@ Cancellation: cancelling `receive` takes nothing; cancelling `publish` leaves it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -78,7 +79,11 @@ class Features:
 
 @dataclass(frozen=True, kw_only=True)
 class TopicSpec:
-    """A topic as it should be. retention: milliseconds, None for ever; max_record: bytes of key, value and headers."""
+    """A topic as it should be. retention: milliseconds, None for ever; max_record: bytes of key, value and headers.
+
+    append_time: records carry the time of their writing, not their publisher's. min_insync: copies that a confirmed
+    record is in at least; None: as the engine sees fit.
+    """
 
     name: str
     partitions: int = 1
@@ -86,6 +91,8 @@ class TopicSpec:
     retention: int | None = None
     max_record: int = 1_048_576
     replicas: int | None = None
+    append_time: bool = True
+    min_insync: int | None = None
 
 
 class Bounds(NamedTuple):
@@ -234,10 +241,41 @@ class Admin(Protocol):
 
 
 @runtime_checkable
+class TopicRemoval(Protocol):
+    """Power of an Admin: what hurts who uses the topic. For apply, where a person has named the topic."""
+
+    async def delete_topics(self, names: Sequence[str]) -> None:
+        """With all records; what is gone already is gone. Raises as `create_topics`."""
+        ...
+
+    async def grow_topics(self, partitions: Mapping[str, int]) -> None:
+        """To so many partitions: from then on keys go to other partitions than before, so their order is lost once."""
+        ...
+
+
+@runtime_checkable
 class Transactional(Protocol):
     """Power: publish all or nothing."""
 
     async def publish_atomically(self, records: Sequence[Record], transaction: str) -> list[Position]:
         """All records become visible together or not at all. `transaction` is an id: whoever used it before and has
         not ended is fenced. Raises NotPublished, PublishUnknown."""
+        ...
+
+
+class Transactions(Protocol):
+    """One holder of a transactional id: its transactions, one after the other."""
+
+    async def publish(self, records: Sequence[Record]) -> list[Position]:
+        """One transaction, as of `publish_atomically`. Raises NotPublished, with Fenced as its cause when somebody
+        else has opened the id since, and PublishUnknown."""
+        ...
+
+
+@runtime_checkable
+class Fencing(Protocol):
+    """Power: several transactions by one holder, so that of two who interleave the earlier one is stopped."""
+
+    def transactions(self, transaction: str) -> AbstractAsyncContextManager[Transactions]:
+        """Opening fences whoever holds the id. Raises NotAuthorized, Unreachable, AuthenticationFailed."""
         ...
