@@ -120,6 +120,10 @@ def download() -> None:
         (LIBS / ".complete").touch()
 
 
+def flags(heap: str, logging: Path = LOGGING) -> list[str]:
+    """The virtual machine's: little memory, one node among others."""
+    return ["-Xms128m", f"-Xmx{heap}", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={logging}"]
+
+
 def _java(heap: str, main: str, *arguments: str) -> list[str]:
-    flags = ["-Xms128m", f"-Xmx{heap}", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={LOGGING}"]
-    return ["java", *flags, "-cp", f"{LIBS}/*", main, *arguments]
+    return ["java", *flags(heap), "-cp", f"{LIBS}/*", main, *arguments]

@@ -11,7 +11,7 @@ import base64
 import shutil
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from kafka.admin import (
 )
 
 from scripts import certificates, containers
+from scripts.kafka_enforcing import PORTS as ENFORCING_PORTS
+from scripts.kafka_enforcing import EnforcingNode, make_secrets
 from scripts.kafka_node import PLAIN_USER, PORTS, VERSION, Node, download
 from scripts.processes import Process, ServerUnavailable, accepts, free_ports, have_java
 
@@ -51,7 +53,8 @@ class KafkaServer:
                  processes: Sequence[Process] = (), container: containers.Container | None = None) -> None:  # fmt: skip
         self.folder, self.nodes, self.ports, self._container = folder, list(nodes), nodes[0].ports, container
         self._processes = list(processes)
-        self.admin = ADMIN
+        self._open = "plaintext" in self.ports
+        self.admin = ADMIN if self._open else (ADMIN[0], (folder / "secrets" / ADMIN[0]).read_text())
         self.plain_user = PLAIN_USER
         self.certificate_user = CERTIFICATE_USER
         self.ca, self.client_cert, self.client_key = certs.ca, certs.client_cert, certs.client_key
@@ -59,13 +62,27 @@ class KafkaServer:
 
     @property
     def bootstrap(self) -> str:
-        """host:port where everyone is a super user."""
-        return f"127.0.0.1:{self.ports['plaintext']}"
+        """host:port where everyone is a super user; of an enforcing cluster, where `admin` is the one."""
+        return self.servers[0]
 
     @property
     def servers(self) -> list[str]:
         """`bootstrap` of every node."""
-        return [f"127.0.0.1:{node.ports['plaintext']}" for node in self.nodes]
+        return [f"127.0.0.1:{node.ports['plaintext' if self._open else 'sasl']}" for node in self.nodes]
+
+    @property
+    def authorizer_log(self) -> Path:
+        """Of the first node of an enforcing cluster: who was refused what (and, at DEBUG, allowed)."""
+        return self.authorizer_logs[0]
+
+    @property
+    def authorizer_logs(self) -> list[Path]:
+        return [node.authorizer_log for node in self.nodes if isinstance(node, EnforcingNode)]
+
+    @property
+    def admin_secret(self) -> Path:
+        """The file that holds an enforcing cluster's administrator's password."""
+        return self.folder / "secrets" / ADMIN[0]
 
     @property
     def secure_bootstrap(self) -> str:
@@ -94,10 +111,19 @@ class KafkaServer:
         return [process.pid for process in self._processes]
 
     @property
+    def login(self) -> dict[str, str]:
+        """What kafka-python and aiokafka are told to log in to `servers` as the administrator; nothing where it is open."""
+        if self._open:
+            return {}
+        name, password = self.admin
+        return {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": name,
+                "sasl_plain_password": password}  # fmt: skip
+
+    @property
     def client(self) -> KafkaAdminClient:
         """kafka-python's admin client with all rights; blocking."""
         if self._admin is None:
-            self._admin = KafkaAdminClient(bootstrap_servers=self.servers)
+            self._admin = KafkaAdminClient(bootstrap_servers=self.servers, **self.login)
         return self._admin
 
     def add_user(self, name: str, password: str) -> None:
@@ -164,7 +190,7 @@ class KafkaServer:
         process.wait_until(self._whole, "Kafka")
 
     def _whole(self) -> bool:
-        if not _ready(self.servers, len(self.nodes)):
+        if not _ready(self.servers, len(self.nodes), self.login):
             return False
         partitions = [one for topic in self.client.describe_topics() for one in topic["partitions"]]
         return all(len(one["isr_nodes"]) == len(one["replica_nodes"]) for one in partitions)
@@ -186,17 +212,21 @@ class KafkaServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(nodes: int = 1, *, tied: bool = False) -> KafkaServer:
+def start(nodes: int = 1, *, tied: bool = False, enforcing: bool = False,
+          settings: Mapping[str, str] | None = None) -> KafkaServer:  # fmt: skip
     """A fresh cluster, up and ready (one node about 6 s, three 15 s), ended with this process if `tied`.
 
     With three nodes and more topics have three replicas, and a write needs two of them. Raises ServerUnavailable where
-    neither Java with Maven nor Docker is here; several nodes need Java.
+    neither Java with Maven nor Docker is here; several nodes need Java. enforcing: the cluster of docker/compose.yaml,
+    where nobody is anybody without credentials (kafka_enforcing); settings: more of its server.properties.
     """
     in_container = containers.preferred(have_java())
-    if in_container and nodes > 1:
-        raise ServerUnavailable("several nodes are started as processes only: install Java and Maven")
+    if in_container and (nodes > 1 or enforcing):
+        raise ServerUnavailable("such a cluster is started as processes only: install Java and Maven")
     folder = Path(tempfile.mkdtemp(prefix="busline-kafka-"))
     try:
+        if enforcing:
+            return _enforcing(folder, nodes, settings or {}, tied=tied)
         return _start(folder, nodes, in_container=in_container, tied=tied)
     except BaseException:
         if not list(folder.rglob("broker.log")):
@@ -204,18 +234,36 @@ def start(nodes: int = 1, *, tied: bool = False) -> KafkaServer:
         raise
 
 
-def _start(folder: Path, count: int, *, in_container: bool, tied: bool) -> KafkaServer:
-    ports = free_ports(count * len(PORTS))
+def _ports(count: int, names: Sequence[str]) -> list[dict[str, int]]:
+    """Free ports of 127.0.0.1 for so many nodes."""
+    ports = free_ports(count * len(names))
+    return [dict(zip(names, ports[n * len(names) :], strict=False)) for n in range(count)]
+
+
+def _cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+
+
+def _enforcing(folder: Path, count: int, settings: Mapping[str, str], *, tied: bool) -> KafkaServer:
+    held = make_secrets(folder / "secrets")
     nodes = [
-        Node(
-            number=n + 1, folder=folder / f"node{n + 1}", ports=dict(zip(PORTS, ports[n * len(PORTS) :], strict=False))
-        )
-        for n in range(count)
+        EnforcingNode(number=n + 1, folder=folder / f"node{n + 1}", ports=ports, secrets=held, extra=settings)
+        for n, ports in enumerate(_ports(count, ENFORCING_PORTS))
+    ]
+    certs = certificates.make(folder, CERTIFICATE_USER.removeprefix("CN="))
+    for node in nodes:
+        node.configure(nodes, certs)
+    return _as_processes(folder, nodes, certs, _cluster_id(), tied=tied)
+
+
+def _start(folder: Path, count: int, *, in_container: bool, tied: bool) -> KafkaServer:
+    nodes = [
+        Node(number=n + 1, folder=folder / f"node{n + 1}", ports=ports) for n, ports in enumerate(_ports(count, PORTS))
     ]
     certs = certificates.make(folder, CERTIFICATE_USER.removeprefix("CN="))
     for node in nodes:
         node.configure(nodes, certs, host="0.0.0.0" if in_container else "127.0.0.1")
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+    cluster = _cluster_id()
     if in_container:
         server = _in_container(folder, nodes[0], certs, cluster)
     else:
@@ -237,7 +285,7 @@ def _as_processes(folder: Path, nodes: Sequence[Node], certs: certificates.Certi
     server = KafkaServer(folder, nodes, certs, [node.launch(heap=heap, tied=tied) for node in nodes])
     try:
         for process in server._processes:
-            process.wait_until(lambda: _ready(server.servers, len(nodes)), "Kafka")
+            process.wait_until(lambda: _ready(server.servers, len(nodes), server.login), "Kafka")
     except BaseException:
         server.stop()
         raise
@@ -259,12 +307,12 @@ def _in_container(folder: Path, node: Node, certs: certificates.Certificates, cl
     return KafkaServer(folder, [node], certs, container=container)
 
 
-def _ready(servers: Sequence[str], nodes: int) -> bool:
+def _ready(servers: Sequence[str], nodes: int, login: Mapping[str, str] | None = None) -> bool:
     """Whether so many brokers answer requests: each listens before it does."""
     if not all(accepts(int(server.rpartition(":")[2])) for server in servers):
         return False
     try:
-        client = KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=2000)
+        client = KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=2000, **(login or {}))
     except Exception:
         return False
     try:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -53,14 +53,17 @@ class Process:
     tied: the kernel ends it when this process dies, however (Linux, by util-linux's setpriv).
     """
 
-    def __init__(self, command: Sequence[str], log: Path, *, tied: bool) -> None:
+    def __init__(self, command: Sequence[str], log: Path, *, tied: bool,
+                 environment: Mapping[str, str] | None = None) -> None:  # fmt: skip
+        """environment: added to this process's own."""
         self.log = log
+        env = {**os.environ, **(environment or {})}
         if tied and shutil.which("setpriv"):
             command = ["setpriv", "--pdeathsig", "TERM", *command]
         with log.open("wb") as out:
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent, start_new_session=True
-            )
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent, start_new_session=True, env=env
+            )  # fmt: skip
 
     @property
     def pid(self) -> int:

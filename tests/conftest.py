@@ -10,6 +10,13 @@ Servers, started at first use, once a run, ended by their process id; `-m "not k
   The node is shared: use topic, group and user names of your own (fixture `unique`). With BUSLINE_TEST_KAFKA_NODES=3
   it is a cluster, and `.bootstrap` and the like are its first node.
 - `kafka_cluster`: three nodes of the asking module alone, to `.kill(number)` and `.revive(number)`; `.servers` are all.
+- `kafka_enforcing`: one node of the asking module alone, with the settings of docker/compose.yaml: no listener where
+  anonymous is anybody, and every broker and controller port asks for a password. `.secure_url`, `.secure_bootstrap`
+  (SCRAM-SHA-512, re-authentication within the hour; SCRAM-SHA-256, every 2 s), `.tls_bootstrap`, `.mtls_bootstrap`;
+  `.admin` (name, password) is the one super user, `.login` the options by which kafka-python and aiokafka are it;
+  `.client`, `.add_user`, `.grant` as above. `.authorizer_log`: the file of who was refused what, and allowed (DEBUG).
+  `.ports["internal"]` and `.ports["controller"]` are the brokers' own. A module that needs other settings or nodes:
+  `scripts.kafka_server.start(nodes, enforcing=True, tied=True, settings={"auto.create.topics.enable": "true"})`.
 - `registry`: the URL of a real, empty, shared schema registry's Confluent API.
 - `avro_java`: a function, pairs of schemas in, the verdicts of Avro's Java library out (needs Java and Maven).
 
@@ -43,7 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for name in {"kafka", "registry"} & set(getattr(item, "fixturenames", ())):
+        asked = set(getattr(item, "fixturenames", ()))
+        for name in {"kafka", "registry"} & (asked | ({"kafka"} if "kafka_enforcing" in asked else set())):
             item.add_marker(getattr(pytest.mark, name))
 
 
@@ -95,6 +103,11 @@ def kafka_cluster() -> Iterator[Any]:
     if not have_java():
         pytest.skip("several nodes are started as processes only: install Java and Maven")
     yield from _server("kafka", nodes=3)
+
+
+@pytest.fixture(scope="module")
+def kafka_enforcing() -> Iterator[Any]:
+    yield from _server("kafka", enforcing=True)
 
 
 @pytest.fixture(scope="session")
