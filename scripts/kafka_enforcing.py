@@ -1,8 +1,8 @@
 """One node of Kafka that refuses what no ACL allows: the very settings of docker/compose.yaml, as a process.
 
-Client listeners on 127.0.0.1: CLIENTS (SCRAM; SCRAM-SHA-256 re-authenticates every 2 s, so that a test need not wait an
-hour), TLS (SCRAM over TLS), MTLS (a client certificate). No listener lets anybody in without credentials, and the brokers
-log in to each other too. Super users: the administrator and the brokers, by secrets in 0600 files.
+Client listeners on 127.0.0.1: CLIENTS (SCRAM; SCRAM-SHA-256 re-authenticates every 2 s, so that a test need not wait
+an hour), TLS (SCRAM over TLS), MTLS (a client certificate). No listener lets anybody in without credentials, and the
+brokers log in to each other too. Super users: the administrator and the brokers, by secrets in 0600 files.
 """
 
 from __future__ import annotations

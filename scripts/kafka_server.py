@@ -112,7 +112,7 @@ class KafkaServer:
 
     @property
     def login(self) -> dict[str, str]:
-        """What kafka-python and aiokafka are told to log in to `servers` as the administrator; nothing where it is open."""
+        """What kafka-python and aiokafka need to be the administrator on `servers`; nothing where everyone is."""
         if self._open:
             return {}
         name, password = self.admin

@@ -62,7 +62,8 @@ class Process:
             command = ["setpriv", "--pdeathsig", "TERM", *command]
         with log.open("wb") as out:
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent, start_new_session=True, env=env
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent, env=env,
+                start_new_session=True,
             )  # fmt: skip
 
     @property
