@@ -35,7 +35,9 @@ def environments(file: BuslineFile, document: Document) -> dict[str, Environment
             replicas=given.storage.replicas,
             enforce=given.enforce,
             observe_until=given.observe_until,
-            credentials=given.credentials.command if given.credentials else (),
+            credentials=given.credentials.command or (),
+            read_secret=given.credentials.services.read or (),
+            store_secret=given.credentials.services.store or (),
             source=Source(file=document.file, line=document.line(("environments", name))),
         )
         for name, given in file.environments.items()

@@ -253,8 +253,19 @@ class EnvironmentStorageFile(FileModel):
     replicas: Annotated[int, Field(strict=True, ge=1, le=32)] | None = None
 
 
+Program: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class ServiceCredentialsFile(FileModel):
+    """Programs that know the services' secrets; BUSLINE_USER says whose."""
+
+    read: Program | None = Field(None, repr=False)
+    store: Program | None = Field(None, repr=False)
+
+
 class CredentialsFile(FileModel):
-    command: Annotated[tuple[str, ...], Field(min_length=1, repr=False)]
+    command: Program | None = Field(None, repr=False)
+    services: ServiceCredentialsFile = ServiceCredentialsFile()
 
 
 class EnvironmentFile(FileModel):
@@ -263,7 +274,7 @@ class EnvironmentFile(FileModel):
     storage: EnvironmentStorageFile = EnvironmentStorageFile()
     enforce: Literal["deny", "observe"] = "observe"
     observe_until: Day | None = None
-    credentials: CredentialsFile | None = None
+    credentials: CredentialsFile = CredentialsFile()
 
 
 class BuslineFile(FileModel):

@@ -250,6 +250,7 @@ class TeamSpec:
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """An engine that the workspace is applied to. credentials: a command that gives the secret on its output.
+    read_secret, store_secret: commands that print and take a service's secret, of the user named in BUSLINE_USER.
 
     enforce: `deny`, or `observe`: rights that no contract explains are listed and stay, until the day `observe_until`.
     """
@@ -261,4 +262,6 @@ class Environment:
     enforce: str = "observe"
     observe_until: dt.date | None = None
     credentials: tuple[str, ...] = field(default=(), repr=False)
+    read_secret: tuple[str, ...] = field(default=(), repr=False)
+    store_secret: tuple[str, ...] = field(default=(), repr=False)
     source: Source | None = None
