@@ -35,13 +35,28 @@ def check(folder: Folder) -> None:
     """Adds what it finds to the folder's findings."""
     _look_alikes(folder)
     _topics(folder)
+    _company(folder)
     for contract in folder.contracts.values():
         _contract(folder, contract)
     for service in folder.services.values():
         _service(folder, service)
 
 
-def _look(text: str) -> str:
+def _company(folder: Folder) -> None:
+    """Teams that busline.yaml names are there; a service need not be declared yet."""
+    for team in folder.holdings.keys() - folder.teams.keys():
+        fix = suggestion(team, list(folder.teams))
+        key = f"teams.{team}"
+        line = folder.documents["busline.yaml"].line(("teams", team))
+        folder.say("busline.yaml", f"there is no team {team!r}", fix, line=line, key=key)
+    for waiver in folder.waivers:
+        if waiver.service.team not in folder.teams:
+            fix = suggestion(waiver.service.team, list(folder.teams))
+            line = waiver.source.line
+            folder.say("busline.yaml", f"there is no team {waiver.service.team!r}", fix, line=line, key="exceptions")
+
+
+def look(text: str) -> str:
     """Equal for names that people mix up: hyphens apart, 1 and l, 0 and o."""
     return text.replace("-", "").replace("1", "l").replace("0", "o")
 
@@ -56,7 +71,7 @@ def _look_alikes(folder: Folder) -> None:
 def _alike(folder: Folder, names: Iterable[str], file: Callable[[str], str]) -> None:
     seen: dict[str, str] = {}
     for name in sorted(names):
-        first = seen.setdefault(_look(name), name)
+        first = seen.setdefault(look(name), name)
         if first != name:
             folder.say(file(name), f"{name!r} looks like {first!r}", "Choose names that nobody mixes up.")
 
@@ -155,7 +170,7 @@ def _key_field(folder: Folder, contract: Contract, version: Version, at: tuple[R
     if found is None:
         fix = suggestion(name, [f.name for f in root.fields])
         return _say(folder, contract, "key", f"version {number} has no field {name!r}", fix)
-    shown = _key_type(found.type)
+    shown = key_type(found.type)
     if shown is None:
         what = f"{name!r} cannot be a key in version {number}: its type has no one text"
         return _say(folder, contract, "key", what, "Keys are required strings, ints, enums, uuids, dates or fixed.")
@@ -169,7 +184,7 @@ def _key_field(folder: Folder, contract: Contract, version: Version, at: tuple[R
     return None
 
 
-def _key_type(node: Node) -> str | None:
+def key_type(node: Node) -> str | None:
     match node:
         case Primitive() if node.logical:
             return f"{node.type} ({node.logical.name})"

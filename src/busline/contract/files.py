@@ -10,7 +10,7 @@ import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from busline.contract.duration import check_start, milliseconds, size_bytes
 from busline.contract.model import Audience, FieldUse, Kind
@@ -277,12 +277,53 @@ class EnvironmentFile(FileModel):
     credentials: CredentialsFile = CredentialsFile()
 
 
+Host: TypeAlias = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?$")]
+Word: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class StoreFile(FileModel):
+    """Where a team keeps data; all that is given has to fit."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
+    host: Host | None = None
+    name: Word | None = None
+    prefix: Word | None = None
+    path: Word | None = None
+
+    @model_validator(mode="after")
+    def _placed(self) -> StoreFile:
+        if not (self.host or self.name or self.prefix or self.path):
+            raise ValueError("say where it is: host, name, prefix or path")
+        return self
+
+
+class HoldingsFile(FileModel):
+    """What a team holds beside its contracts; `busline audit code` looks for others who use it."""
+
+    stores: tuple[StoreFile, ...] = ()
+    packages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], ...] = ()
+    hosts: tuple[Host, ...] = ()
+    paths: tuple[Word, ...] = ()
+
+
+class ExceptionFile(FileModel):
+    """A finding of `busline audit code` that is let be."""
+
+    service: str
+    rule: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    what: Word
+    why: Word
+    until: Day
+
+
 class BuslineFile(FileModel):
     """`busline.yaml`"""
 
     company: Annotated[str, Field(min_length=1)]
     branch: Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\-][^\s~^:?*\[\\]*$")] = "main"
     environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], EnvironmentFile] = {}
+    teams: dict[str, HoldingsFile] = {}
+    exceptions: tuple[ExceptionFile, ...] = ()
     rules: RuleFiles = {}
 
 

@@ -12,6 +12,8 @@ from typing import Final, Protocol, TypeAlias, TypeVar, cast
 from busline.contract.file_values import contract_of, environments, rules_off, service_spec, team_spec
 from busline.contract.files import BuslineFile, ContractFile, FileModel, ServiceFile, TeamFile
 from busline.contract.finding import Finding
+from busline.contract.holding_values import holdings
+from busline.contract.holdings import Holdings, Waiver
 from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, Source, TeamSpec, Version
 from busline.contract.nodes import Record
 from busline.contract.schema import parse
@@ -54,6 +56,8 @@ class Folder:
     branch: str = "main"
     off: tuple[RuleOff, ...] = ()
     environments: dict[str, Environment] = field(default_factory=dict)
+    holdings: dict[Team, Holdings] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
     teams: dict[Team, TeamSpec] = field(default_factory=dict)
     services: dict[Service, ServiceSpec] = field(default_factory=dict)
     contracts: dict[ContractName, Contract] = field(default_factory=dict)
@@ -130,6 +134,9 @@ class Folder:
         file, document = loaded
         self.company, self.branch, self.off = file.company, file.branch, rules_off(file.rules, document)
         self.environments |= environments(file, document)
+        said = holdings(file, document)
+        self.holdings, self.waivers, wrong = said.holdings, said.waivers, said.wrong
+        self.findings += wrong
         return None
 
     def _named(self, kind: type[N], text: str, shown: str) -> N | None:

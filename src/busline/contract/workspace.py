@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from busline.contract.checks import NOT_GRANTED, check
 from busline.contract.finding import Finding
 from busline.contract.folder import Folder
 from busline.contract.head_commit import head_commit
+from busline.contract.holdings import Holdings, Waiver
 from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, TeamSpec
 from busline.errors import WorkspaceInvalid
 from busline.names import ContractName, Service, Team
@@ -24,6 +25,7 @@ class Workspace:
     """What a valid folder says. commit: git's HEAD there, None outside a repository.
 
     branch: where what is merged is published. off: rules of `busline check` that do not hold here at all.
+    holdings: what teams hold beside contracts. waivers: findings of `busline audit code` that are let be.
     """
 
     path: Path
@@ -35,6 +37,8 @@ class Workspace:
     commit: str | None = None
     branch: str = "main"
     off: tuple[RuleOff, ...] = ()
+    holdings: Mapping[Team, Holdings] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
 
     @classmethod
     def load(cls, path: Path | str, *, granted: bool = True) -> Workspace:
@@ -62,6 +66,8 @@ class Workspace:
             commit=head_commit(folder.path),
             branch=folder.branch,
             off=folder.off,
+            holdings=folder.holdings,
+            waivers=folder.waivers,
         )
 
     @staticmethod
