@@ -9,7 +9,7 @@ import click
 from busline.cli.error_pages import ERROR_PAGES
 from busline.cli.options import json_option
 from busline.cli.output import Output, columns
-from busline.contract.rules.catalogue import RULES
+from busline.contract.rules.catalogue import ALL_RULES
 from busline.contract.rules.rule import Rule
 from busline.errors import ConfigurationError
 
@@ -24,15 +24,15 @@ def explain(output: Output, name: str | None) -> None:
     code = name.upper()
     if code in ERROR_PAGES:
         return _error(output, code)
-    if name.lower() in RULES:
-        return _rule(output, RULES[name.lower()])
-    near = difflib.get_close_matches(name.lower(), [*RULES, *(code.lower() for code in ERROR_PAGES)], n=3)
+    if name.lower() in ALL_RULES:
+        return _rule(output, ALL_RULES[name.lower()])
+    near = difflib.get_close_matches(name.lower(), [*ALL_RULES, *(code.lower() for code in ERROR_PAGES)], n=3)
     fix = f"Did you mean {' or '.join(near)}?" if near else "`busline explain` lists them all."
     raise ConfigurationError(f"{name!r:.80} is no error code and no rule", fix=fix)
 
 
 def _list(output: Output) -> None:
-    rules = [(rule.id, rule.severity.value, rule.reason) for rule in RULES.values()]
+    rules = [(rule.id, rule.severity.value, rule.reason) for rule in ALL_RULES.values()]
     errors = [(code, "error", page.title) for code, page in ERROR_PAGES.items()]
     if not output.as_json:
         output.result({}, columns([*rules, *errors]))

@@ -19,6 +19,7 @@ class Finding:
     """file: relative to the workspace. key: dotted path in the file, empty for the file itself. fix: how to mend it.
 
     rule: the id of the rule that found it, as `busline explain` takes it; `invalid` for what does not hold together.
+    evidence: what was seen, where it may be another each time; owner: whom to ask. Both are said by audits.
     """
 
     file: str
@@ -28,6 +29,8 @@ class Finding:
     fix: str = ""
     rule: str = "invalid"
     severity: Severity = Severity.ERROR
+    evidence: str = ""
+    owner: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: {self.key}: " if self.key else f"{self.file}:{self.line}: "

@@ -31,4 +31,6 @@ def _finding(report: Report, finding: Finding) -> dict[str, object]:
         "severity": finding.severity.value,
         "what": finding.what,
         "fix": finding.fix,
+        **({"evidence": finding.evidence} if finding.evidence else {}),
+        **({"owner": finding.owner} if finding.owner else {}),
     }

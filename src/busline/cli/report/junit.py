@@ -16,12 +16,12 @@ _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 
 
 def junit(report: Report) -> str:
-    suite = ET.Element("testsuite", name="busline check")
+    suite = ET.Element("testsuite", name=f"busline {report.title}")
     ordered = sorted(report.findings, key=lambda finding: (subject_of(finding), finding))
     for subject, findings in groupby(ordered, key=subject_of):
         _case(suite, report, subject, list(findings))
     if not report.findings:
-        ET.SubElement(suite, "testcase", classname="busline", name="check")
+        ET.SubElement(suite, "testcase", classname="busline", name=report.title)
     failures = sum(case.find("failure") is not None for case in suite)
     suite.attrib |= {"tests": str(len(suite)), "failures": str(failures), "errors": "0", "skipped": "0"}
     suites = ET.Element("testsuites", name="busline check", tests=str(len(suite)), failures=str(failures))

@@ -17,7 +17,7 @@ class Report:
 
     folder: the workspace's, from where one stands; in_repository: from the repository's root, for code hosts' tools.
     looked_at: contracts; whole: all of them, in every part. notes: how the check was done. recipes: by contract, steps
-    that hurt nobody.
+    that hurt nobody. title: of what was done, in formats that name it.
     """
 
     findings: tuple[Finding, ...]
@@ -29,6 +29,7 @@ class Report:
     gone: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     recipes: Mapping[str, str] = field(default_factory=dict)
+    title: str = "check"
 
     @property
     def counts(self) -> Counter[Severity]:
@@ -62,7 +63,8 @@ def said(finding: Finding) -> str:
 
 
 def message(finding: Finding) -> str:
-    return f"{said(finding)}. {finding.fix}" if finding.fix else said(finding)
+    asked = f"Ask {finding.owner}" if finding.owner else ""
+    return ". ".join(part for part in (said(finding), finding.evidence, asked, finding.fix) if part)
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

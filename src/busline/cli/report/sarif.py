@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from busline.cli.report.report import Report, message
 from busline.contract.finding import Finding, Severity
-from busline.contract.rules.catalogue import RULES
+from busline.contract.rules.catalogue import ALL_RULES
 from busline.contract.rules.rule import Rule
 from busline.governance.baseline import fingerprint
 
@@ -19,7 +19,7 @@ _LEVEL: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.
 
 def sarif(report: Report) -> str:
     used = sorted({finding.rule for finding in report.findings})
-    driver = {"name": "busline", "version": version("busline"), "rules": [_rule(RULES[rule]) for rule in used]}
+    driver = {"name": "busline", "version": version("busline"), "rules": [_rule(ALL_RULES[rule]) for rule in used]}
     results = [_result(report, finding, used.index(finding.rule)) for finding in report.findings]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)

@@ -42,6 +42,10 @@ def _lines(report: Report, finding: Finding) -> Iterator[str]:
     shown = wrapped(f"{' ' * _INDENT}{clean(said(finding))}  [{finding.rule}]", _INDENT)
     yield f"  {grave} {shown[_INDENT:]}"
     yield f"{' ' * _INDENT}{report.path(finding)}:{finding.line}"
+    if finding.evidence:
+        yield wrapped(f"{' ' * _INDENT}seen: {clean(finding.evidence)}", _INDENT + 6)
+    if finding.owner:
+        yield f"{' ' * _INDENT}ask: {clean(finding.owner)}"
     if finding.fix:
         yield wrapped(f"{' ' * _INDENT}fix: {clean(finding.fix)}", _INDENT + 5)
 

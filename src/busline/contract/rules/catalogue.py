@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from busline.contract.rules import (
+    audit_rules,
     docs,
     evolution_rules,
     gate_rules,
@@ -54,3 +55,7 @@ _ALL: Final = (
     *reader_rules.LIFECYCLE,
 )
 RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in _ALL}
+"""Those of `busline check`."""
+AUDIT_RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in audit_rules.AUDIT}
+"""Those of `busline audit`: they look at what is there, and cannot be off."""
+ALL_RULES: Final[dict[str, Rule]] = RULES | AUDIT_RULES
