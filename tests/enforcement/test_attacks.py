@@ -1,0 +1,249 @@
+"""What no contract grants does not work: raw requests with a service's real credentials, refused by the broker itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from scripts.raw_kafka import batch, codes
+
+pytestmark = pytest.mark.kafka
+
+TOPIC, GROUP, CLUSTER, TRANSACTION = 29, 30, 31, 53
+"""TOPIC_AUTHORIZATION_FAILED, and so on."""
+THIEF = "growth/stats"
+"""Publishes and subscribes in its own team, has transactions, may have what is granted to everyone: and wants more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack:
+    """One request as `who`, and the code with which it has to be refused."""
+
+    what: str
+    api: str
+    code: int
+    body: Mapping[str, Any]
+    who: str = THIEF
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.what}".replace(" ", "-")
+
+
+def produce(topic: str, transaction: str | None = None) -> dict[str, Any]:
+    data = batch(b"forged", transactional=transaction is not None)
+    return {"transactional_id": transaction, "acks": -1, "timeout_ms": 10_000,
+            "topic_data": [{"name": topic, "partition_data": [{"index": 0, "records": data}]}]}  # fmt: skip
+
+
+def fetch(topic: str) -> dict[str, Any]:
+    return {"max_wait_ms": 100, "min_bytes": 0, "max_bytes": 1 << 20, "isolation_level": 0, "topics": [
+        {"topic": topic, "partitions": [{"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1 << 20}]}
+    ]}  # fmt: skip
+
+
+def offsets(topic: str, at: int = -1) -> dict[str, Any]:
+    return {"replica_id": -1, "isolation_level": 0,
+            "topics": [{"name": topic, "partitions": [{"partition_index": 0, "timestamp": at}]}]}  # fmt: skip
+
+
+def join(group: str) -> dict[str, Any]:
+    return {"group_id": group, "session_timeout_ms": 10_000, "rebalance_timeout_ms": 10_000, "member_id": "",
+            "protocol_type": "consumer", "protocols": [{"name": "range", "metadata": b""}]}  # fmt: skip
+
+
+def commit(group: str, topic: str) -> dict[str, Any]:
+    return {"group_id": group, "generation_id_or_member_epoch": -1, "member_id": "", "topics": [
+        {"name": topic, "partitions": [{"partition_index": 0, "committed_offset": 0, "committed_metadata": ""}]}
+    ]}  # fmt: skip
+
+
+def of_topic(topic: str, who: str = THIEF) -> list[Attack]:
+    """All that a client can do with a topic, tried by one who may do nothing with it."""
+    one = [{"name": topic, "partitions": [{"partition_index": 0, "offset": 1}]}]
+    epoch = [{"topic": topic, "partitions": [{"partition": 0, "current_leader_epoch": -1, "leader_epoch": 0}]}]
+    grown = {"name": topic, "count": 20, "assignments": None}
+    setting = {"name": "retention.ms", "value": "1"}
+    altered = {"resource_type": 2, "resource_name": topic, "configs": [{**setting, "config_operation": 0}]}
+    replaced = {"resource_type": 2, "resource_name": topic, "configs": [setting]}
+    asked = {"resource_type": 2, "resource_name": topic, "configuration_keys": None}
+    table: list[tuple[str, str, dict[str, Any]]] = [
+        ("produces to", "Produce", produce(topic)),
+        ("fetches", "Fetch", fetch(topic)),
+        ("describes", "Metadata", {"topics": [{"name": topic}], "allow_auto_topic_creation": True}),
+        ("describes partitions of", "DescribeTopicPartitions",
+         {"topics": [{"name": topic}], "response_partition_limit": 10, "cursor": None}),
+        ("lists offsets of", "ListOffsets", offsets(topic)),
+        ("lists epochs of", "OffsetForLeaderEpoch", {"replica_id": -1, "topics": epoch}),
+        ("describes producers of", "DescribeProducers", {"topics": [{"name": topic, "partition_indexes": [0]}]}),
+        ("deletes records of", "DeleteRecords", {"timeout_ms": 10_000, "topics": one}),
+        ("creates", "CreateTopics", {"timeout_ms": 10_000, "validate_only": False, "topics": [
+            {"name": topic, "num_partitions": 1, "replication_factor": 1, "assignments": [], "configs": []}]}),
+        ("adds partitions to", "CreatePartitions", {"topics": [grown], "timeout_ms": 10_000, "validate_only": False}),
+        ("deletes", "DeleteTopics", {"topic_names": [topic], "timeout_ms": 10_000}),
+        ("alters settings of", "IncrementalAlterConfigs", {"resources": [altered], "validate_only": False}),
+        ("replaces settings of", "AlterConfigs", {"resources": [replaced], "validate_only": False}),
+        ("reads settings of", "DescribeConfigs",
+         {"resources": [asked], "include_synonyms": False, "include_documentation": False}),
+        ("keeps a position in", "OffsetCommit", commit(who, topic)),
+        ("asks its own group's position in", "OffsetFetch", {"require_stable": False, "groups": [
+            {"group_id": who, "topics": [{"name": topic, "partition_indexes": [0]}]}]}),
+    ]  # fmt: skip
+    return [Attack(what=f"{what} {topic}", api=api, code=TOPIC, body=body, who=who) for what, api, body in table]
+
+
+def of_group(group: str, who: str = THIEF) -> list[Attack]:
+    topic = "growth.visit"
+    table: list[tuple[str, str, dict[str, Any]]] = [
+        ("joins", "JoinGroup", join(group)),
+        ("commits for", "OffsetCommit", commit(group, topic)),
+        ("asks the positions of", "OffsetFetch",
+         {"groups": [{"group_id": group, "topics": None}], "require_stable": False}),
+        ("describes", "DescribeGroups", {"groups": [group], "include_authorized_operations": True}),
+        ("deletes", "DeleteGroups", {"groups_names": [group]}),
+        ("deletes positions of", "OffsetDelete",
+         {"group_id": group, "topics": [{"name": topic, "partitions": [{"partition_index": 0}]}]}),
+        ("finds the coordinator of", "FindCoordinator", {"key_type": 0, "coordinator_keys": [group]}),
+        ("beats the heart of", "Heartbeat", {"group_id": group, "generation_id": 1, "member_id": "member"}),
+        ("synchronizes", "SyncGroup", {"group_id": group, "generation_id": 1, "member_id": "member",
+                                         "protocol_type": "consumer", "protocol_name": "range", "assignments": []}),
+        ("throws members out of", "LeaveGroup", {"group_id": group, "members": [{"member_id": "member"}]}),
+    ]  # fmt: skip
+    return [Attack(what=f"{what} {group}", api=api, code=GROUP, body=body, who=who) for what, api, body in table]
+
+
+def of_transaction(name: str, who: str = THIEF) -> list[Attack]:
+    held = {"transactional_id": name, "producer_id": 1, "producer_epoch": 0}
+    topic = {"name": "growth.visit", "partitions": [0]}
+    table: list[tuple[str, str, dict[str, Any]]] = [
+        ("takes over", "InitProducerId", {"transactional_id": name, "transaction_timeout_ms": 60_000}),
+        ("adds partitions to", "AddPartitionsToTxn", {
+            "v3_and_below_transactional_id": name, "v3_and_below_producer_id": 1, "v3_and_below_producer_epoch": 0,
+            "v3_and_below_topics": [topic]}),
+        ("adds offsets to", "AddOffsetsToTxn", {**held, "group_id": who}),
+        ("commits offsets in", "TxnOffsetCommit", {**held, "group_id": who, "topics": [
+            {"name": "growth.visit", "partitions": [{"partition_index": 0, "committed_offset": 0}]}]}),
+        ("ends", "EndTxn", {**held, "committed": True}),
+        ("describes", "DescribeTransactions", {"transactional_ids": [name]}),
+        ("finds the coordinator of", "FindCoordinator", {"key_type": 1, "coordinator_keys": [name]}),
+        ("produces in", "Produce", produce("growth.visit", name)),
+    ]  # fmt: skip
+    return [Attack(what=f"{what} {name}", api=api, code=TRANSACTION, body=body, who=who) for what, api, body in table]
+
+
+def of_cluster(who: str = THIEF) -> list[Attack]:
+    acl = {"resource_type": 2, "resource_name": "orders.order-placed", "resource_pattern_type": 3,
+           "principal": f"User:{who}", "host": "*", "operation": 3, "permission_type": 3}  # fmt: skip
+    any_acl = {"resource_type_filter": 1, "resource_name_filter": None, "pattern_type_filter": 1,
+               "principal_filter": None, "host_filter": None, "operation": 1, "permission_type": 1}  # fmt: skip
+    secret = {
+        "name": "orders/checkout",
+        "mechanism": 2,
+        "iterations": 4096,
+        "salt": b"salt",
+        "salted_password": b"p" * 64,
+    }
+    own_secret = {**secret, "name": who}
+    quota = {"entity": [{"entity_type": "user", "entity_name": who}],
+             "ops": [{"key": "producer_byte_rate", "value": 1e9, "remove": False}]}  # fmt: skip
+    broker = {"resource_type": 4, "resource_name": "1"}
+    setting = {"name": "log.cleaner.threads", "value": "2"}
+    moved = [{"name": "orders.order-placed", "partitions": [{"partition_index": 0, "replicas": [1]}]}]
+    feature = {"feature": "metadata.version", "max_version_level": 1, "upgrade_type": 3}
+    marker = {"producer_id": 1, "producer_epoch": 0, "transaction_result": False, "coordinator_epoch": 0,
+              "topics": [{"name": "orders.order-placed", "partition_indexes": [0]}]}  # fmt: skip
+    table: list[tuple[str, str, dict[str, Any]]] = [
+        ("grants itself a right", "CreateAcls", {"creations": [acl]}),
+        ("deletes every ACL", "DeleteAcls", {"filters": [any_acl]}),
+        ("lists ACLs", "DescribeAcls", any_acl),
+        ("changes another's password", "AlterUserScramCredentials", {"deletions": [], "upsertions": [secret]}),
+        ("changes its own password", "AlterUserScramCredentials", {"deletions": [], "upsertions": [own_secret]}),
+        ("deletes a user", "AlterUserScramCredentials",
+         {"deletions": [{"name": "orders/checkout", "mechanism": 2}], "upsertions": []}),
+        ("lists users", "DescribeUserScramCredentials", {"users": [{"name": "orders/checkout"}]}),
+        ("lifts its quota", "AlterClientQuotas", {"entries": [quota], "validate_only": False}),
+        ("lists quotas", "DescribeClientQuotas", {"components": [], "strict": False}),
+        ("alters a broker", "IncrementalAlterConfigs",
+         {"resources": [{**broker, "configs": [{**setting, "config_operation": 0}]}], "validate_only": False}),
+        ("replaces a broker's settings", "AlterConfigs",
+         {"resources": [{**broker, "configs": [setting]}], "validate_only": False}),
+        ("reads a broker's settings", "DescribeConfigs", {"resources": [{**broker, "configuration_keys": None}],
+                                                          "include_synonyms": True, "include_documentation": False}),
+        ("elects leaders", "ElectLeaders", {"election_type": 1, "topic_partitions": None, "timeout_ms": 10_000}),
+        ("moves partitions", "AlterPartitionReassignments", {"timeout_ms": 10_000, "topics": moved}),
+        ("lists movements", "ListPartitionReassignments", {"timeout_ms": 10_000, "topics": None}),
+        ("lists the disks", "DescribeLogDirs", {"topics": None}),
+        ("moves replicas to a disk", "AlterReplicaLogDirs", {"dirs": [
+            {"path": "/tmp", "topics": [{"name": "orders.order-placed", "partitions": [0]}]}]}),
+        ("describes the quorum", "DescribeQuorum", {"topics": [
+            {"topic_name": "__cluster_metadata", "partitions": [{"partition_index": 0}]}]}),
+        ("turns features back", "UpdateFeatures",
+         {"timeout_ms": 10_000, "feature_updates": [feature], "validate_only": False}),
+        ("writes transactions' markers", "WriteTxnMarkers", {"markers": [marker]}),
+        ("lists what has settings", "ListConfigResources", {"resource_types": []}),
+    ]  # fmt: skip
+    return [Attack(what=what, api=api, code=CLUSTER, body=body, who=who) for what, api, body in table]
+
+
+FOREIGN = ("orders.order-placed", "busline.dlq.billing.invoicing", "nobody.knows-it")
+"""Another team's topic, another team's dead letters, and one that is not there: the answer does not tell which."""
+GROUPS = ("billing/invoicing", "billing/invoicing/~dlq")
+LOOK_ALIKE = (
+    ("orders/checkout-2", "orders/checkout"),
+    ("orders-x/checkout", "orders/checkout"),
+    ("orders/checkout", "orders/checkout-2"),
+    ("orders/checkout", "orders-x/checkout"),
+    ("orders/check", "orders/checkout"),
+)
+"""Of one team, of teams whose names begin alike, of services whose names do."""
+
+
+def of_look_alike(who: str, whose: str) -> list[Attack]:
+    dead_letters = f"busline.dlq.{whose.replace('/', '.')}"
+    writes = [one for one in of_topic(dead_letters, who) if one.api in ("Produce", "Fetch", "Metadata")]
+    joins = [one for one in of_group(whose, who) if one.api in ("JoinGroup", "OffsetCommit", "DescribeGroups")]
+    within = [one for one in of_group(f"{whose}/second", who) if one.api == "JoinGroup"]
+    taken = [one for one in of_transaction(f"{whose}/one", who) if one.api == "InitProducerId"]
+    return writes + joins + within + taken
+
+
+def only(attacks: list[Attack], *apis: str) -> list[Attack]:
+    return [attack for attack in attacks if attack.api in apis]
+
+
+OWN = ("DeleteRecords", "CreateTopics", "CreatePartitions", "DeleteTopics", "IncrementalAlterConfigs", "AlterConfigs",
+       "DescribeConfigs")  # fmt: skip
+"""What may not be done with one's own topic either: it is as its contract says."""
+ATTACKS = [
+    *(attack for topic in FOREIGN for attack in of_topic(topic)),
+    *(attack for group in GROUPS for attack in of_group(group)),
+    *of_transaction("billing/invoicing/one"),
+    *of_cluster(),
+    *only(of_topic("growth.visit"), *OWN),
+    *only(of_group("growth/stats"), "DeleteGroups", "OffsetDelete"),
+    *only(of_topic("busline.contracts"), "Produce", *OWN),
+    *(attack for who, whose in LOOK_ALIKE for attack in of_look_alike(who, whose)),
+    *(only(of_topic("orders.order-placed-v2", "orders/checkout"), "Produce", "Fetch", "Metadata")),
+    *(only(of_topic("orders.order-placed", "orders/check"), "Produce", "Fetch", "Metadata")),
+    *(only(of_topic("orders.order-placed", "orders-x/checkout"), "Produce", "Fetch", "Metadata")),
+    *(only(of_topic("orders-x.order-placed", "orders/checkout"), "Produce", "Fetch", "Metadata")),
+    # granted, and no more than that
+    *only(of_topic("orders.order-placed", "billing/invoicing"), "Produce", *OWN),
+    *only(of_topic("orders.order-placed", "billing/reports"), "Produce", *OWN),
+    *only(of_topic("orders.order-placed", "orders/checkout"), "Fetch", *OWN),
+    *only(of_group("billing/reports", "billing/reports"), "JoinGroup", "OffsetCommit", "DescribeGroups"),
+    *only(of_topic("orders.order-placed-v2", "growth/people"), "Produce", *OWN),
+    *only(of_group("growth/people", "growth/people"), "JoinGroup", "OffsetCommit", "DescribeGroups"),
+    *only(of_transaction("billing/audit/one", "billing/audit"), "InitProducerId"),
+    *only(of_transaction("busline.apply"), "InitProducerId"),
+    Attack(what="becomes an idempotent producer", api="InitProducerId", code=CLUSTER, who="billing/reports",
+           body={"transactional_id": None, "transaction_timeout_ms": 60_000}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_is_refused_and_changes_nothing(company: Any, attack: Attack) -> None:
+    with company.raw(attack.who) as raw:
+        answer = raw.ask(attack.api, **attack.body)
+    assert codes(answer) - {0} == {attack.code}, answer
+    company.assert_unchanged()
