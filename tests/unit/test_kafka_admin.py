@@ -9,14 +9,14 @@ import pytest
 
 from busline.errors import BuslineError, Unreachable
 from busline.record import TopicPartition
-from busline.transport.kafka import admin
+from busline.transport.kafka import admin, admin_client
 
 
 class Connection:
     name = "kafka://nowhere:1"
 
-    async def probe(self) -> None:
-        return None
+    async def answering(self) -> str:
+        return "nowhere:1"
 
 
 def failing(
@@ -26,13 +26,13 @@ def failing(
     client: Any = Connection()
     made = admin.KafkaAdmin(client)
 
-    def call(work: Any) -> Any:
+    def call(work: Any, server: str) -> Any:
         if left:
             raise left.pop(0)("not now")
         return work(None)
 
     monkeypatch.setattr(made, "_in_thread", call)
-    monkeypatch.setattr(admin, "COORDINATOR_PAUSE", 0)
+    monkeypatch.setattr(admin_client, "COORDINATOR_PAUSE", 0)
     return made, left
 
 
@@ -44,7 +44,7 @@ async def test_the_first_group_of_a_new_broker_is_waited_for(monkeypatch: pytest
 
 
 async def test_a_coordinator_that_never_comes_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin, "COORDINATOR_WITHIN", -1.0)
+    monkeypatch.setattr(admin_client, "COORDINATOR_WITHIN", -1.0)
     made, _ = failing(monkeypatch, kafka.errors.CoordinatorNotAvailableError)
     with pytest.raises(Unreachable):
         await made._run(lambda _: "done")
@@ -72,6 +72,6 @@ async def test_a_mark_waits_for_a_coordinator_that_is_still_loading(monkeypatch:
             return dict.fromkeys(wanted, answers.pop(0))
 
     made, _ = failing(monkeypatch)
-    monkeypatch.setattr(made, "_in_thread", lambda work: work(Client()))
+    monkeypatch.setattr(made, "_in_thread", lambda work, _: work(Client()))
     await made.mark("group", {TopicPartition("topic", 0): 1}, "note")
     assert answers == []

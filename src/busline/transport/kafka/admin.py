@@ -1,101 +1,33 @@
-"""Administrative work through kafka-python's admin client: the one that can do all of it. Blocking, so run in a thread.
-
-It hides errors (a partial failure may come back as an ordinary answer), so each item's own code is read here. Each call
-opens a client of its own: rare work, always with the secret of now.
-"""
+"""Topics and groups by administrative calls."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from busline.errors import BuslineError, Fenced, TransportError
 from busline.record import Positions, TopicPartition
 from busline.transport.base import Committed, Lease, TopicSpec
-from busline.transport.kafka.connection import Connection
-from busline.transport.kafka.failures import from_code, translate
+from busline.transport.kafka.admin_client import (
+    NO_COORDINATOR_YET,
+    AdminClient,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaPartition,
+    OffsetAndMetadata,
+    portions,
+)
+from busline.transport.kafka.failures import from_code
 from busline.transport.kafka.producer import BROKER_LIMIT, OVERHEAD
-from busline.transport.security import Security
 
-with warnings.catch_warnings():
-    # kafka-python 3.0 reads its schemas by a call that Python 3.11 and 3.12 deprecate (and 3.13 takes back)
-    warnings.filterwarnings("ignore", "(read_text|open_text|contents) is deprecated", DeprecationWarning)
-    import kafka.errors
-    from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-    from kafka.net.sasl.oauth import AbstractTokenProvider
-    from kafka.structs import OffsetAndMetadata
-    from kafka.structs import TopicPartition as KafkaPartition
-
-AT_ONCE = 500
-"""Items a request: more make a controller slow for everyone."""
 SAFE_REPLICAS = 3
 ALREADY_THERE = 36
 UNKNOWN_MEMBER = 25
-NO_COORDINATOR_YET = (14, 15, 16)
-"""Loading, not available, moved: what a group is answered while a broker starts, or makes its first group's topic."""
-COORDINATOR_WITHIN = 15.0
-COORDINATOR_PAUSE = 0.2
-T = TypeVar("T")
 
 
-class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python is not typed
-    def __init__(self, security: Security) -> None:
-        super().__init__()
-        self._security = security
-
-    def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self._security.read_secret()
-
-
-class KafkaAdmin:
+class KafkaAdmin(AdminClient):
     """Topics and groups of one cluster: the powers Admin and Groups of the transport that is made of it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def _run(self, work: Callable[[Any], T]) -> T:
-        """`work(client)` in a thread. Raises errors of busline's tree only."""
-        if (failure := await self._connection.probe()) is not None:
-            raise failure  # kafka-python would try for long, and not say why
-        end = time.monotonic() + COORDINATOR_WITHIN
-        while True:
-            try:
-                return await asyncio.to_thread(self._in_thread, work)
-            except kafka.errors.KafkaError as error:
-                if getattr(error, "errno", None) not in NO_COORDINATOR_YET or time.monotonic() > end:
-                    raise self._translated(error) from error
-            await asyncio.sleep(COORDINATOR_PAUSE)
-
-    def _in_thread(self, work: Callable[[Any], T]) -> T:
-        security = self._connection.security
-        options: dict[str, Any] = {
-            "bootstrap_servers": self._connection.servers,
-            "bootstrap_timeout_ms": 10_000,
-            "security_protocol": self._connection.protocol,
-            "ssl_context": security.ssl_context(),
-            "sasl_mechanism": security.sasl_mechanism,
-        }
-        if security.token is not None:
-            options["sasl_oauth_token_provider"] = _Token(security)
-        elif security.user is not None:
-            options |= {"sasl_plain_username": security.user, "sasl_plain_password": security.read_secret()}
-        client = KafkaAdminClient(**options)
-        try:
-            return work(client)
-        finally:
-            client.close()
-
-    def _translated(self, error: kafka.errors.KafkaError) -> BuslineError:
-        if isinstance(error, kafka.errors.BrokerResponseError):
-            return from_code(error.errno, str(error), where=self._connection.name)
-        if getattr(error, "retriable", False) or isinstance(error, _NO_ANSWER):
-            return translate(TimeoutError(str(error) or type(error).__name__), where=self._connection.name)
-        return TransportError("an administrative call failed", where=self._connection.name, why=str(error))
 
     async def topics(self) -> dict[str, TopicSpec]:
         """All topics that we may describe, without Kafka's own."""
@@ -105,7 +37,7 @@ class KafkaAdmin:
                 topic for topic in client.describe_topics() if not topic["is_internal"] and not topic["error_code"]
             ]
             specs: dict[str, TopicSpec] = {}
-            for some in _portions(found):
+            for some in portions(found):
                 wanted = [ConfigResource(ConfigResourceType.TOPIC, topic["name"]) for topic in some]
                 configs = client.describe_configs(wanted, config_filter="all").get("topic", {})
                 specs |= {topic["name"]: _spec(topic, configs.get(topic["name"], {})) for topic in some}
@@ -118,7 +50,7 @@ class KafkaAdmin:
 
         def work(client: Any) -> list[dict[str, Any]]:
             answers: list[dict[str, Any]] = []
-            for some in _portions(specs):
+            for some in portions(specs):
                 answer = client.create_topics({spec.name: _wanted(spec) for spec in some}, raise_errors=False)
                 answers += answer["topics"]
             made = [one["name"] for one in answers if one["error_code"] == 0]
@@ -136,7 +68,7 @@ class KafkaAdmin:
 
         def work(client: Any) -> dict[str, str]:
             answers: dict[str, str] = {}
-            for some in _portions(specs):
+            for some in portions(specs):
                 wanted = [ConfigResource(ConfigResourceType.TOPIC, spec.name, _alterable(spec)) for spec in some]
                 answers |= client.alter_configs(wanted, raise_on_unknown=False, incremental=True)["topic"]
             return answers
@@ -184,15 +116,6 @@ class KafkaAdmin:
                 raise from_code(code, where=f"{group}, {at.topic}[{at.partition}]")
         if refused:
             raise Fenced([Lease(*at, -1) for at in refused])
-
-
-_NO_ANSWER = (kafka.errors.KafkaConnectionError, kafka.errors.KafkaTimeoutError)
-
-
-def _portions(items: Sequence[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while some := list(islice(rest, AT_ONCE)):
-        yield some
 
 
 def _spec(topic: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> TopicSpec:

@@ -112,11 +112,16 @@ class Connection:
 
     async def probe(self) -> BuslineError | None:
         """One fresh connection to the first server that answers; None when it takes us, else why not."""
-        last: BuslineError | None = None
         try:
-            options = await self.options()
+            await self.answering()
         except BuslineError as error:
             return error
+        return None
+
+    async def answering(self) -> str:
+        """The first server, host:port, that takes a fresh connection of ours. Raises why none does."""
+        last: BuslineError | None = None
+        options = await self.options()
         for server in self.servers:
             host, _, port = server.rpartition(":")
             try:
@@ -125,12 +130,12 @@ class Connection:
             except FOREIGN as error:
                 last = self._refusal(server, error)
                 if isinstance(last, AuthenticationFailed):
-                    return last
+                    break
             else:
                 closed: Any = conn.close()
                 await closed
-                return None
-        return last
+                return server
+        raise last or Unreachable("no server is named", where=self.name)
 
     def _refusal(self, server: str, error: BaseException) -> BuslineError:
         failure = translate(error, where=server)

@@ -16,17 +16,19 @@ from busline.transport.kafka.admin import KafkaAdmin
 from busline.transport.kafka.connection import Connection, partitions_of
 from busline.transport.kafka.consuming import GRACE, GroupConsumer, KafkaConsumer, assignor, end, starts
 from busline.transport.kafka.failures import FOREIGN, translate
+from busline.transport.kafka.guard import KafkaGuard
 from busline.transport.kafka.publishing import Publisher
 from busline.transport.kafka.tail import visible_ends
 from busline.transport.kafka.transactions import publish_atomically
+from busline.transport.kafka.users import KafkaUsers
 from busline.transport.security import Security
 
 PUBLISH_DEADLINE = 30.0
 FETCH_BYTES = 4 * 1024 * 1024
 
 
-class KafkaTransport(KafkaAdmin):
-    """Implements Transport, Seekable, Groups, Admin and Transactional over Kafka 2.5 and newer.
+class KafkaTransport(KafkaAdmin, KafkaGuard, KafkaUsers):
+    """Implements Transport, Seekable, Groups, Admin, Guarded and Transactional over Kafka 2.5 and newer.
 
     servers: `host:port` each. security: by default what the environment says. publish_deadline: seconds after which a
     record is withdrawn (NotPublished), or called PublishUnknown when it was sent already.

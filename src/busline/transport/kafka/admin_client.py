@@ -1,0 +1,132 @@
+"""Running kafka-python's admin client: the one that can do all administrative work. Blocking, so in a thread.
+
+It hides errors (a partial failure may come back as an ordinary answer), so who sends a request reads each item's own
+code. Each call opens a client of its own: rare work, always with the secret of now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from busline.errors import BuslineError, NotAuthorized, TransportError
+from busline.transport.kafka.connection import Connection
+from busline.transport.kafka.failures import WHAT, from_code, translate
+from busline.transport.security import Security
+
+with warnings.catch_warnings():
+    # kafka-python 3.0 reads its schemas by a call that Python 3.11 and 3.12 deprecate (and 3.13 takes back)
+    warnings.filterwarnings("ignore", "(read_text|open_text|contents) is deprecated", DeprecationWarning)
+    import kafka.errors
+    from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+    from kafka.errors import KafkaError
+    from kafka.net.sasl.oauth import AbstractTokenProvider
+    from kafka.protocol import admin as protocol
+    from kafka.protocol.metadata import MetadataRequest
+    from kafka.structs import OffsetAndMetadata
+    from kafka.structs import TopicPartition as KafkaPartition
+
+__all__ = [
+    "AT_ONCE", "CLUSTER_REFUSED", "NO_COORDINATOR_YET", "AdminClient", "ConfigResource", "ConfigResourceType",
+    "KafkaError", "KafkaPartition", "MetadataRequest", "OffsetAndMetadata", "ask", "check", "check_all", "portions", "protocol",
+]  # fmt: skip
+
+AT_ONCE = 500
+"""Items a request: more make a controller slow for everyone."""
+NO_COORDINATOR_YET = (14, 15, 16)
+"""Loading, not available, moved: what a group is answered while a broker starts, or makes its first group's topic."""
+COORDINATOR_WITHIN = 15.0
+COORDINATOR_PAUSE = 0.2
+CLUSTER_REFUSED = 31
+NO_ANSWER = (kafka.errors.KafkaConnectionError, kafka.errors.KafkaTimeoutError)
+T = TypeVar("T")
+
+
+class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python is not typed
+    def __init__(self, security: Security) -> None:
+        super().__init__()
+        self._security = security
+
+    def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self._security.read_secret()
+
+
+class AdminClient:
+    """What the administrative powers of a transport have in common."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def _run(self, work: Callable[[Any], T]) -> T:
+        """`work(client)` in a thread. Raises errors of busline's tree only."""
+        server = await self._connection.answering()  # kafka-python would try the others for long, and not say why
+        end = time.monotonic() + COORDINATOR_WITHIN
+        while True:
+            try:
+                return await asyncio.to_thread(self._in_thread, work, server)
+            except kafka.errors.KafkaError as error:
+                if getattr(error, "errno", None) not in NO_COORDINATOR_YET or time.monotonic() > end:
+                    raise self._translated(error) from error
+            await asyncio.sleep(COORDINATOR_PAUSE)
+
+    def _in_thread(self, work: Callable[[Any], T], server: str) -> T:
+        security = self._connection.security
+        options: dict[str, Any] = {
+            "bootstrap_servers": server,
+            "bootstrap_timeout_ms": 10_000,
+            "reconnect_backoff_max_ms": 500,
+            "security_protocol": self._connection.protocol,
+            "ssl_context": security.ssl_context(),
+            "sasl_mechanism": security.sasl_mechanism,
+        }
+        if security.token is not None:
+            options["sasl_oauth_token_provider"] = _Token(security)
+        elif security.user is not None:
+            options |= {"sasl_plain_username": security.user, "sasl_plain_password": security.read_secret()}
+        client = KafkaAdminClient(**options)
+        try:
+            return work(client)
+        finally:
+            client.close()
+
+    def _translated(self, error: kafka.errors.KafkaError) -> BuslineError:
+        if isinstance(error, kafka.errors.BrokerResponseError):
+            return from_code(error.errno, str(error), where=self._connection.name)
+        if getattr(error, "retriable", False) or isinstance(error, NO_ANSWER):
+            return translate(TimeoutError(str(error) or type(error).__name__), where=self._connection.name)
+        return TransportError("an administrative call failed", where=self._connection.name, why=str(error))
+
+
+def ask(client: Any, request: Any) -> Any:
+    """The answer to one request, of any broker; who sends it reads its codes."""
+    return client._manager.run(client._manager.send, request)
+
+
+def check(answer: Any, where: object, needs: str) -> None:
+    """Raise what an answer's code says. needs: the right on the cluster without which Kafka refuses it."""
+    if answer.error_code == CLUSTER_REFUSED:  # Kafka's own text of it is a dump of its request
+        raise NotAuthorized(
+            WHAT[NotAuthorized],
+            where=str(where),
+            why=f"it needs {needs} on the cluster",
+            fix="Run it as a principal that may: `busline init --platform` writes the commands that make them.",
+        )
+    if answer.error_code:
+        raise from_code(answer.error_code, answer.error_message, where=str(where))
+
+
+def check_all(answers: Iterable[tuple[object, Any]], needs: str) -> None:
+    """`check` of (what it is about, answer)."""
+    for about, answer in answers:
+        check(answer, about, needs)
+
+
+def portions(items: Sequence[T]) -> Iterator[list[T]]:
+    """Of at most AT_ONCE each."""
+    rest = iter(items)
+    while some := list(islice(rest, AT_ONCE)):
+        yield some
