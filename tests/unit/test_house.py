@@ -17,6 +17,7 @@ LAYERS = {
     "names": 0,
     "contract": 1,
     "codec": 2,
+    "platform": 2,
     "transport": 3,
     "bus": 4,
     "governance": 5,

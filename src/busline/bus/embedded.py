@@ -68,7 +68,8 @@ class Embedded:
 
         Raises ContractMismatch where a version here has another schema.
         """
-        contracts = [contract for contract in workspace.contracts.values() if contract.versions]
+        every = {**workspace.contracts, **workspace.used_own}
+        contracts = [contract for contract in every.values() if contract.versions]
         await self._bring_topics([contract_topic(contract) for contract in contracts])
         if not self._changes(workspace, contracts):
             return

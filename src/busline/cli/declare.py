@@ -52,7 +52,7 @@ def declare(output: Output, app: str, check: bool, service: str | None, workspac
     declared = _declared(bus, app, service, loaded)
     new |= {} if loaded and declared.service.team in loaded.teams else _new_team(declared.service)
     existing = _texts(folder, service_path(declared.service))
-    files = new | declared_files(declared, loaded.contracts if loaded else {}, existing)
+    files = new | declared_files(declared, loaded.known if loaded else {}, existing)
     changed = stale(files, existing | _texts(folder, *files))
     if check and changed:
         names = ", ".join(str(folder / path) for path in changed)
@@ -83,7 +83,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[Finding]:
 def declared_changes(bus: Bus, app: str, workspace: Workspace) -> list[str]:
     """The files that declare would write anew. Raises what declare raises."""
     declared = _declared(bus, app, None, workspace)
-    files = declared_files(declared, workspace.contracts, _texts(workspace.path, service_path(declared.service)))
+    files = declared_files(declared, workspace.known, _texts(workspace.path, service_path(declared.service)))
     return stale(files, _texts(workspace.path, *files))
 
 

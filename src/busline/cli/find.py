@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 import click
@@ -12,7 +13,7 @@ from busline.cli.options import Where, json_option, run_async, where_options
 from busline.cli.output import Output, clean
 from busline.cli.workspace_path import find_workspace
 from busline.contract.search import MAX_PARSED, Hit, Raw, search
-from busline.contract.search_folder import raw_contracts
+from busline.contract.search_folder import OWN, raw_contracts
 from busline.errors import ConfigurationError
 from busline.names import ContractName
 
@@ -67,7 +68,7 @@ def _raws(where: Where) -> Iterable[Raw]:
     path = find_workspace(where.workspace, Settings.load())
     if path is None:
         raise ConfigurationError("there is no workspace here", fix="Name one: --workspace, or an engine: --env, --url.")
-    return raw_contracts(path)
+    return chain(raw_contracts(path), raw_contracts(OWN))
 
 
 def _applied(where: Where) -> Iterator[Raw]:

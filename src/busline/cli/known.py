@@ -12,6 +12,7 @@ from busline.cli.options import Where
 from busline.cli.target import Target, find_target, load_workspace, read_log, started
 from busline.contract.entries import Catalog
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
+from busline.contract.own_contracts import OWNER
 from busline.contract.workspace import Workspace
 from busline.errors import ContractUnknown
 from busline.names import ContractName, Service, Team
@@ -45,7 +46,9 @@ def of_workspace(path: Path | None) -> Known:
 
 
 def of_files(found: Workspace) -> Known:
-    return Known(contracts=found.contracts, services=found.services, teams=found.teams, place=str(found.path))
+    return Known(
+        contracts=found.known, services=found.services, teams={**found.teams, OWNER.name: OWNER}, place=str(found.path)
+    )
 
 
 async def applied(target: Target) -> ContractLog:

@@ -47,13 +47,13 @@ class _Contract(ContractType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from busline.bus.settings import Settings
         from busline.cli.workspace_path import find_workspace
-        from busline.contract.search_folder import contract_names
+        from busline.contract.search_folder import OWN, contract_names
 
         try:
             folder = find_workspace(ctx.params.get("workspace"), Settings.load())
         except BuslineError:
             return []
-        found = contract_names(folder) if folder else ()
+        found = (*contract_names(folder), *contract_names(OWN)) if folder else ()
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 

@@ -21,8 +21,8 @@ from busline.cli.target import load_workspace
 from busline.contract.access import shows_pii
 from busline.contract.model import Action, Contract
 from busline.contract.yaml_edit import add_grant
-from busline.errors import AccessDenied, ConfigurationError
-from busline.names import ContractName, Service
+from busline.errors import ConfigurationError
+from busline.names import RESERVED_TEAM, ContractName, Service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +101,12 @@ def _check(known: Known, contract: Contract, asked: Asked) -> None:
     if not asked.who.is_people and asked.who not in known.services:
         raise ConfigurationError(f"{asked.who} is not declared", fix="Run: busline declare; or ask for TEAM/people.")
     decision = answer(known, asked.who, asked.action, contract.name)
+    if not decision and contract.owner == RESERVED_TEAM:
+        error = decision.error()
+        error.what = f"{contract.name} is busline's own: busline.yaml says who may have it"
+        raise error
     if not decision and decision.rule not in ("no-grant", "not-declared"):
-        error: AccessDenied = decision.error()
+        error = decision.error()
         error.what = f"{contract.name} cannot be granted to {asked.who}"
         raise error
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from busline.contract.model import EVERYONE, Action, Audience, Contract, Grant, ServiceSpec, Source, TeamSpec
 from busline.errors import AccessDenied
-from busline.names import ContractName, Service
+from busline.names import RESERVED_TEAM, ContractName, Service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,10 @@ class _Question:
         key = "subscribe" if self.action is Action.SUBSCRIBE else "read"
         command = f": busline request {self.contract.name} --for {self.service} --why …"
         how = command if self.service.is_people else "."
-        change = f"Add {self.service} to access.{key} in {self._contract_file()}{how}"
+        place = f"access.{key} in {self._contract_file()}{how}"
+        if self.contract.owner == RESERVED_TEAM:
+            place = f"events.{self.contract.name.stream}.{key} in busline.yaml."
+        change = f"Add {self.service} to {place}"
         return self._deny("no-grant", what, self.contract.source, self.owner, change)
 
     def _not_declared(self, key: str, line: str) -> Decision:

@@ -22,6 +22,7 @@ from busline.contract.model import (
     Version,
 )
 from busline.contract.nodes import MISSING, Enum, Fixed, Node, Primitive, Record
+from busline.contract.own_contracts import OWNER, own_contracts
 from busline.contract.validation import suggestion
 from busline.errors import ContractError
 from busline.names import RESERVED_TEAM, ContractName, Service, Team
@@ -38,6 +39,9 @@ def check(folder: Folder) -> None:
     _company(folder)
     for contract in folder.contracts.values():
         _contract(folder, contract)
+    for own in own_contracts(folder.events).values():
+        for grant in own.grants:
+            _grant(folder, own, grant)
     for service in folder.services.values():
         _service(folder, service)
 
@@ -111,7 +115,8 @@ def _say(folder: Folder, contract: Contract, key: str, what: str, fix: str) -> N
 
 def _grant(folder: Folder, contract: Contract, grant: Grant) -> None:
     source = grant.source or Source(file="?")
-    key = "access.read" if grant.read_only else "access.subscribe"
+    under = f"events.{contract.name.stream}" if contract.owner == RESERVED_TEAM else "access"
+    key = f"{under}.{'read' if grant.read_only else 'subscribe'}"
 
     def say(what: str, fix: str, rule: str = "invalid") -> None:
         folder.findings.append(Finding(file=source.file, line=source.line, key=key, what=what, fix=fix, rule=rule))
@@ -257,17 +262,23 @@ def _service(folder: Folder, service: ServiceSpec) -> None:
             folder.say(file, what, "Accept breaks only of what is subscribed.", key="accepts")
 
 
+def _find(folder: Folder, name: ContractName) -> Contract | None:
+    """A contract of the workspace, or one of busline's own."""
+    return own_contracts(folder.events).get(name) if name.team == RESERVED_TEAM else folder.contracts.get(name)
+
+
 def _use(folder: Folder, service: ServiceSpec, action: Action, name: ContractName, source: Source | None) -> None:
     """Exists, and allowed: the same decision that the bus and the broker make."""
     at = source or Source(file="?")
     key = {Action.PUBLISH: "publishes", Action.SUBSCRIBE: "subscribes", Action.READ: "reads"}[action]
-    contract = folder.contracts.get(name)
+    contract = _find(folder, name)
     if contract is None:
         if name not in folder.broken:
-            fix = suggestion(name, list(folder.contracts))
+            own = own_contracts() if name.team == RESERVED_TEAM else ()
+            fix = suggestion(name, [*own] or [*folder.contracts])
             folder.say(at.file, f"there is no contract {name!r}", fix, line=at.line, key=key)
         return
-    team = folder.teams.get(contract.owner)
+    team = OWNER if contract.owner == RESERVED_TEAM else folder.teams.get(contract.owner)
     decision = decide(service=service.name, action=action, contract=contract, declared=service, team=team)
     if not decision:
         fix = f"{decision.change} Ask {decision.ask}.".strip()
@@ -277,7 +288,7 @@ def _use(folder: Folder, service: ServiceSpec, action: Action, name: ContractNam
 
 
 def _version(folder: Folder, name: ContractName, number: int, source: Source | None, key: str) -> None:
-    contract = folder.contracts.get(name)
+    contract = _find(folder, name)
     if contract is None or name in folder.broken or source is None or contract.version(number) is not None:
         return
     count = len(contract.versions)
@@ -286,7 +297,7 @@ def _version(folder: Folder, name: ContractName, number: int, source: Source | N
 
 
 def _read_fields(folder: Folder, subscription: Subscription) -> None:
-    contract = folder.contracts.get(subscription.contract)
+    contract = _find(folder, subscription.contract)
     version = contract.version(subscription.version) if contract else None
     root = version.schema.root if version else None
     source = subscription.source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from busline.contract.files import BuslineFile, ContractFile, RuleFiles, ServiceFile, TeamFile
+from busline.contract.files import AccessFile, BuslineFile, ContractFile, RuleFiles, ServiceFile, TeamFile
 from busline.contract.model import (
     Acceptance,
     Contract,
@@ -23,7 +23,7 @@ from busline.contract.model import (
     Version,
 )
 from busline.contract.yaml_reader import Document
-from busline.names import ContractName, Service, Team
+from busline.names import RESERVED_TEAM, ContractName, Service, Team
 
 
 def environments(file: BuslineFile, document: Document) -> dict[str, Environment]:
@@ -107,7 +107,7 @@ def contract_of(
         key=file.key,
         compatibility=file.compatibility,
         versions=versions,
-        grants=tuple(_grants(file, document)),
+        grants=tuple(_grants(file.access, document, ("access",))),
         storage=Storage(partitions=file.storage.partitions, retention=retention, max_record=file.storage.max_record),
         tags=file.tags,
         pii=frozenset(f for f, said in file.fields.items() if said.pii),
@@ -147,8 +147,16 @@ def rules_off(rules: RuleFiles, document: Document) -> tuple[RuleOff, ...]:
     )
 
 
-def _grants(file: ContractFile, document: Document) -> Iterator[Grant]:
-    for action, given in (("subscribe", file.access.subscribe), ("read", file.access.read)):
+def event_grants(file: BuslineFile, document: Document) -> dict[ContractName, tuple[Grant, ...]]:
+    """Who may have busline's own contracts."""
+    return {
+        ContractName(f"{RESERVED_TEAM}.{stream}"): tuple(_grants(access, document, ("events", stream)))
+        for stream, access in file.events.items()
+    }
+
+
+def _grants(access: AccessFile, document: Document, place: tuple[str, ...]) -> Iterator[Grant]:
+    for action, given in (("subscribe", access.subscribe), ("read", access.read)):
         for index, one in enumerate(given):
-            source = Source(file=document.file, line=document.line(("access", action, index)))
+            source = Source(file=document.file, line=document.line((*place, action, index)))
             yield Grant(to=one.to, read_only=action == "read", pii=one.pii, source=source)

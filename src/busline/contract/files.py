@@ -316,6 +316,9 @@ class ExceptionFile(FileModel):
     until: Day
 
 
+OwnStream: TypeAlias = Literal["access-changed", "access-denied", "contract-changed"]
+
+
 class BuslineFile(FileModel):
     """`busline.yaml`"""
 
@@ -324,6 +327,7 @@ class BuslineFile(FileModel):
     environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], EnvironmentFile] = {}
     teams: dict[str, HoldingsFile] = {}
     exceptions: tuple[ExceptionFile, ...] = ()
+    events: dict[OwnStream, AccessFile] = {}
     rules: RuleFiles = {}
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
-from busline.contract.file_values import contract_of, environments, rules_off, service_spec, team_spec
+from busline.contract.file_values import contract_of, environments, event_grants, rules_off, service_spec, team_spec
 from busline.contract.files import BuslineFile, ContractFile, FileModel, ServiceFile, TeamFile
 from busline.contract.finding import Finding
 from busline.contract.holding_values import holdings
 from busline.contract.holdings import Holdings, Waiver
-from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, Source, TeamSpec, Version
+from busline.contract.model import Contract, Environment, Grant, RuleOff, ServiceSpec, Source, TeamSpec, Version
 from busline.contract.nodes import Record
 from busline.contract.schema import parse
 from busline.contract.schema_parser import Alike
@@ -56,6 +56,7 @@ class Folder:
     branch: str = "main"
     off: tuple[RuleOff, ...] = ()
     environments: dict[str, Environment] = field(default_factory=dict)
+    events: dict[ContractName, tuple[Grant, ...]] = field(default_factory=dict)
     holdings: dict[Team, Holdings] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     teams: dict[Team, TeamSpec] = field(default_factory=dict)
@@ -134,6 +135,7 @@ class Folder:
         file, document = loaded
         self.company, self.branch, self.off = file.company, file.branch, rules_off(file.rules, document)
         self.environments |= environments(file, document)
+        self.events |= event_grants(file, document)
         said = holdings(file, document)
         self.holdings, self.waivers, wrong = said.holdings, said.waivers, said.wrong
         self.findings += wrong

@@ -29,6 +29,9 @@ class Published(Protocol):
     def contracts(self) -> Mapping[ContractName, Contract]: ...
 
     @property
+    def known(self) -> Mapping[ContractName, Contract]: ...
+
+    @property
     def services(self) -> Mapping[Service, ServiceSpec]: ...
 
 
@@ -47,7 +50,7 @@ class Selection:
 def module(published: Published, selection: Selection) -> str:
     """The module's text. Raises ContractUnknown, and ContractError for what Python's types cannot express."""
     wanted = dict(_wanted(published, selection))
-    text = generate([published.contracts[name] for name in wanted], {n: v for n, v in wanted.items() if v is not None})
+    text = generate([published.known[name] for name in wanted], {n: v for n, v in wanted.items() if v is not None})
     head, _, body = text.partition("\n")
     return f"{head}\n{selection}\n{body}"
 
@@ -95,6 +98,6 @@ def _wanted(published: Published, selection: Selection) -> Iterator[tuple[Contra
 
 
 def _known(published: Published, name: ContractName) -> ContractName:
-    if name not in published.contracts:
+    if name not in published.known:
         raise ContractUnknown(f"{name} is no contract of the workspace", fix=f"busline find {name.stream}")
     return name

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from busline.contract.search import Raw
 from busline.contract.yaml_reader import read_bytes
 from busline.errors import ContractError
 from busline.names import ContractName
+
+OWN: Final = Path(__file__).parent / "own"
+"""busline's own contracts, in the same files."""
 
 
 def raw_contracts(folder: Path) -> Iterator[Raw]:

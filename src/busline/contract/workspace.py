@@ -14,6 +14,7 @@ from busline.contract.folder import Folder
 from busline.contract.head_commit import head_commit
 from busline.contract.holdings import Holdings, Waiver
 from busline.contract.model import Contract, Environment, RuleOff, ServiceSpec, TeamSpec
+from busline.contract.own_contracts import own_contracts, used_by
 from busline.errors import WorkspaceInvalid
 from busline.names import ContractName, Service, Team
 
@@ -24,6 +25,7 @@ __all__ = ["Finding", "Workspace"]
 class Workspace:
     """What a valid folder says. commit: git's HEAD there, None outside a repository.
 
+    own: busline's own contracts, with the grants of `events`; not among `contracts`, which teams publish.
     branch: where what is merged is published. off: rules of `busline check` that do not hold here at all.
     holdings: what teams hold beside contracts. waivers: findings of `busline audit code` that are let be.
     """
@@ -34,6 +36,7 @@ class Workspace:
     teams: Mapping[Team, TeamSpec]
     services: Mapping[Service, ServiceSpec]
     contracts: Mapping[ContractName, Contract]
+    own: Mapping[ContractName, Contract] = field(default_factory=own_contracts)
     commit: str | None = None
     branch: str = "main"
     off: tuple[RuleOff, ...] = ()
@@ -63,12 +66,24 @@ class Workspace:
             teams=folder.teams,
             services=dict(sorted(folder.services.items())),
             contracts=dict(sorted(folder.contracts.items())),
+            own=own_contracts(folder.events),
             commit=head_commit(folder.path),
             branch=folder.branch,
             off=folder.off,
             holdings=folder.holdings,
             waivers=folder.waivers,
         )
+
+    @property
+    def known(self) -> dict[ContractName, Contract]:
+        """Everything that a service here may ask for by name."""
+        return {**self.contracts, **self.own}
+
+    @property
+    def used_own(self) -> dict[ContractName, Contract]:
+        """Those of busline's own that a service here asks for: what an engine needs that nobody guards."""
+        used = used_by(self.services.values())
+        return {name: contract for name, contract in self.own.items() if name in used}
 
     @staticmethod
     def findings(path: Path | str) -> list[Finding]:
