@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from busline.contract.files import AccessFile, BuslineFile, ContractFile, RuleFiles, ServiceFile, TeamFile
+from busline.contract.files import AccessFile, BuslineFile, ContractFile, KnownFile, RuleFiles, ServiceFile, TeamFile
 from busline.contract.model import (
     Acceptance,
     Contract,
@@ -13,6 +14,7 @@ from busline.contract.model import (
     FieldDeprecation,
     Grant,
     Kind,
+    Known,
     Publication,
     RuleOff,
     ServiceSpec,
@@ -24,6 +26,9 @@ from busline.contract.model import (
 )
 from busline.contract.yaml_reader import Document
 from busline.names import RESERVED_TEAM, ContractName, Service, Team
+
+KINDS: Final = ("user", "topic", "group", "subject")
+"""What `known` of an environment may name."""
 
 
 def environments(file: BuslineFile, document: Document) -> dict[str, Environment]:
@@ -38,10 +43,18 @@ def environments(file: BuslineFile, document: Document) -> dict[str, Environment
             credentials=given.credentials.command or (),
             read_secret=given.credentials.services.read or (),
             store_secret=given.credentials.services.store or (),
+            known=tuple(_known(given.known, document, name)),
             source=Source(file=document.file, line=document.line(("environments", name))),
         )
         for name, given in file.environments.items()
     }
+
+
+def _known(given: Iterable[KnownFile], document: Document, environment: str) -> Iterator[Known]:
+    for index, one in enumerate(given):
+        kind, name = next((k, n) for k in KINDS if (n := getattr(one, k)) is not None)
+        source = Source(file=document.file, line=document.line(("environments", environment, "known", index)))
+        yield Known(kind=kind, name=name, why=one.why, until=one.until, source=source)
 
 
 def team_spec(team: Team, file: TeamFile, document: Document) -> TeamSpec:

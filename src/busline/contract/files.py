@@ -268,6 +268,26 @@ class CredentialsFile(FileModel):
     services: ServiceCredentialsFile = ServiceCredentialsFile()
 
 
+class KnownFile(FileModel):
+    """What `busline audit` lets be: one of user, topic, group and subject; `*` at its end stands for all that begin so."""
+
+    user: Annotated[str, Field(min_length=1)] | None = None
+    topic: Annotated[str, Field(min_length=1)] | None = None
+    group: Annotated[str, Field(min_length=1)] | None = None
+    subject: Annotated[str, Field(min_length=1)] | None = None
+    why: Annotated[str, Field(min_length=1)]
+    until: Day
+
+    @model_validator(mode="after")
+    def _one(self) -> KnownFile:
+        named = [name for name in (self.user, self.topic, self.group, self.subject) if name is not None]
+        if len(named) != 1:
+            raise ValueError("name one of user, topic, group and subject")
+        if not named[0].strip("*"):
+            raise ValueError("`*` alone would let everything be: say how the names begin")
+        return self
+
+
 class EnvironmentFile(FileModel):
     url: Annotated[str, AfterValidator(_without_secret)]
     registry: Annotated[str, AfterValidator(_without_secret)] | None = None
@@ -275,6 +295,7 @@ class EnvironmentFile(FileModel):
     enforce: Literal["deny", "observe"] = "observe"
     observe_until: Day | None = None
     credentials: CredentialsFile = CredentialsFile()
+    known: tuple[KnownFile, ...] = ()
 
 
 Host: TypeAlias = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?$")]

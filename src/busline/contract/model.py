@@ -248,6 +248,24 @@ class TeamSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Known:
+    """Something on an engine or in its registry that no contract explains, and that is let be until that day.
+
+    kind: `user`, `topic`, `group` or `subject`. name: with `*` at its end, all that begin so.
+    """
+
+    kind: str
+    name: str
+    why: str
+    until: dt.date
+    source: Source | None = None
+
+    def covers(self, kind: str, name: str) -> bool:
+        begin = self.name.removesuffix("*")
+        return kind == self.kind and (name == self.name or (begin != self.name and name.startswith(begin)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """An engine that the workspace is applied to. credentials: a command that gives the secret on its output.
     read_secret, store_secret: commands that print and take a service's secret, of the user named in BUSLINE_USER.
@@ -264,4 +282,5 @@ class Environment:
     credentials: tuple[str, ...] = field(default=(), repr=False)
     read_secret: tuple[str, ...] = field(default=(), repr=False)
     store_secret: tuple[str, ...] = field(default=(), repr=False)
+    known: tuple[Known, ...] = ()
     source: Source | None = None
