@@ -1,4 +1,4 @@
-"""A Kafka client that obeys nothing: one connection to one broker, on which any request can be sent, its answer as it is.
+"""A Kafka client that obeys nothing: one connection to one broker; any request can be sent, the answer is as it came.
 
 For tests of what the broker itself refuses. The protocol's schemas and SCRAM's arithmetic are kafka-python's; there is
 no retry, no metadata, no check before sending.
@@ -32,11 +32,13 @@ with warnings.catch_warnings():
 PATIENCE = 20.0
 """Seconds for an answer."""
 MODULES = (
-    kafka.protocol.admin, kafka.protocol.consumer, kafka.protocol.metadata, kafka.protocol.producer, kafka.protocol.sasl,
+    kafka.protocol.admin, kafka.protocol.consumer, kafka.protocol.metadata, kafka.protocol.producer,
+    kafka.protocol.sasl,
 )  # fmt: skip
 VERSIONS = {
     "AddPartitionsToTxn": 3, "CreateAcls": 3, "DeleteAcls": 3, "DescribeAcls": 3, "DescribeConfigs": 4, "Fetch": 11,
-    "JoinGroup": 4, "Metadata": 9, "OffsetCommit": 8, "OffsetFetch": 8, "Produce": 9, "DeleteTopics": 5, "ListOffsets": 7,
+    "JoinGroup": 4, "Metadata": 9, "OffsetCommit": 8, "OffsetFetch": 8, "Produce": 9, "DeleteTopics": 5,
+    "ListOffsets": 7,
 }  # fmt: skip
 """Of each request; else the highest that both sides have. These name topics by their names, not by ids."""
 
@@ -109,8 +111,13 @@ class RawKafka:
         """Keys of the requests that this listener takes, as the broker says."""
         return set(self._versions)
 
+    @staticmethod
+    def key(api: str) -> int:
+        """A request's key in the protocol, by its name."""
+        return int(_message(f"{api}Request").API_KEY)
+
     def ask(self, api: str, *, version: int | None = None, **body: Any) -> dict[str, Any]:
-        """One request by its name in the protocol, fields in snake_case, nested ones as mappings; the answer likewise."""
+        """One request by its name in the protocol; fields in snake_case, nested ones as mappings. So is the answer."""
         request, response = _message(f"{api}Request"), _message(f"{api}Response")
         if version is None:
             there = self._versions[request.API_KEY]["max_version"]

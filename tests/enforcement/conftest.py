@@ -1,7 +1,7 @@
 """A company of several teams on an enforcing cluster, and its services' real credentials in hands that obey nothing.
 
-- `company`: the workspace below, applied by busline; `.login(service)` are real credentials, `.raw(service)` a connection
-  on which any request can be sent, `.root` one of the super user, `.state()` all that an attack could have changed.
+- `company`: the workspace below, applied by busline; `.login(service)` are real credentials, `.raw(service)` a
+  connection on which any request can be sent, `.root` one of the super user, `.state()` all that an attack changes.
 """
 
 import asyncio
@@ -44,7 +44,8 @@ COMPANY = {
     "orders-x/team.yaml": "contact: {chat: '#orders-x'}\n",
     "orders-x/order-placed/contract.yaml": CONTRACT,
     "orders-x/checkout.service.yaml": (
-        "publishes: {orders-x.order-placed: 1}\nsubscribes: {orders-x.order-placed: {version: 1}}\ntransactional: true\n"
+        "publishes: {orders-x.order-placed: 1}\ntransactional: true\n"
+        "subscribes: {orders-x.order-placed: {version: 1}}\n"
     ),
     "billing/team.yaml": "contact: {chat: '#billing'}\n",
     "billing/invoice-sent/contract.yaml": CONTRACT + "access: {subscribe: [everyone]}\n",

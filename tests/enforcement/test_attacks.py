@@ -1,8 +1,11 @@
-"""What no contract grants does not work: raw requests with a service's real credentials, refused by the broker itself."""
+"""What no contract grants does not work: raw requests with real credentials, refused by the broker itself.
+
+Every request that the listener takes is tried here, or stands under HARMLESS with the reason.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -247,3 +250,111 @@ def test_is_refused_and_changes_nothing(company: Any, attack: Attack) -> None:
         answer = raw.ask(attack.api, **attack.body)
     assert codes(answer) - {0} == {attack.code}, answer
     company.assert_unchanged()
+
+
+def text(value: str) -> bytes:
+    """A compact string (KIP-482); so are arrays and counts: one more than the length."""
+    return bytes([len(value) + 1]) + value.encode()
+
+
+def number(value: int, size: int = 4) -> bytes:
+    return value.to_bytes(size, "big", signed=True)
+
+
+NONE, END, MEMBER = b"\0", b"\0", text("member-of-mine-1234567")
+WHOSE, TOPICS = text("billing/invoicing"), b"\2" + text("orders.order-placed")
+TOKENS_DISABLED, NO_TOKEN = 61, 65
+SHARED = WHOSE + b"\2" + bytes(16) + b"\2" + number(0)
+"""A group, a topic's id, a partition: whose state of a share group (KIP-932)."""
+
+
+class RawAttack(NamedTuple):
+    """A request without a schema in kafka-python. at: where in the answer the code stands."""
+
+    what: str
+    api: int
+    version: int
+    body: bytes
+    at: int = 4
+    code: int = GROUP
+
+    def __str__(self) -> str:
+        return self.what.replace(" ", "-")
+
+
+IN_A_GROUP = 4 + 1
+"""Behind the throttle time and the count of groups."""
+IN_A_PARTITION = 1 + 16 + 1 + 4
+RAW_ATTACKS = [
+    RawAttack("joins a group by the newer protocol", 68, 1,
+              WHOSE + MEMBER + number(0) + NONE + NONE + number(10_000) + TOPICS + NONE + NONE + b"\1" + END),
+    RawAttack("joins its own group for another's topic by the newer protocol", 68, 1,
+              text(THIEF) + MEMBER + number(0) + NONE + NONE + number(10_000) + TOPICS + NONE + NONE + b"\1" + END,
+              code=TOPIC),
+    RawAttack("describes a group by the newer protocol", 69, 1, b"\2" + WHOSE + b"\0" + END, IN_A_GROUP),
+    RawAttack("joins as a share group", 76, 1, WHOSE + MEMBER + number(0) + NONE + TOPICS + END),
+    RawAttack("describes a share group", 77, 1, b"\2" + WHOSE + b"\0" + END, IN_A_GROUP),
+    RawAttack("fetches as a share group", 78, 1, WHOSE + text("AAAAAAAAAAAAAAAAAAAAAA") + number(0) + number(100)
+              + number(0) + number(1 << 20) + number(10) + number(10) + b"\1" + b"\1" + END),
+    RawAttack("acknowledges for a share group", 79, 1,
+              WHOSE + text("AAAAAAAAAAAAAAAAAAAAAA") + number(1) + b"\1" + END),
+    RawAttack("joins as a streams group", 88, 0, WHOSE + MEMBER + number(0) + number(0) + NONE + NONE + number(10_000)
+              + b"\xff" + NONE * 4 + b"\xff" + NONE * 3 + b"\0" + END),
+    RawAttack("describes a streams group", 89, 0, b"\2" + WHOSE + b"\0" + END, IN_A_GROUP),
+    RawAttack("lists a share group's positions", 90, 0, b"\2" + WHOSE + b"\0" + END + END, 4 + 1 + len(WHOSE) + 1),
+    RawAttack("alters a share group's positions", 91, 0, WHOSE + b"\1" + END),
+    RawAttack("deletes a share group's positions", 92, 0, WHOSE + b"\1" + END),
+    RawAttack("begins a share group's state", 83, 0, SHARED + number(0) + number(0, 8) + END * 3,
+              IN_A_PARTITION, CLUSTER),
+    RawAttack("reads a share group's state", 84, 0, SHARED + number(0) + END * 3, IN_A_PARTITION, CLUSTER),
+    RawAttack("writes a share group's state", 85, 0, SHARED + number(0) + number(0) + number(0, 8) + b"\1" + END * 3,
+              IN_A_PARTITION, CLUSTER),
+    RawAttack("deletes a share group's state", 86, 0, SHARED + END * 3, IN_A_PARTITION, CLUSTER),
+    RawAttack("sums a share group's state up", 87, 0, SHARED + number(0) + END * 3, IN_A_PARTITION, CLUSTER),
+    RawAttack("adds a controller", 80, 0, NONE + number(1000) + number(9) + bytes(16) + b"\1" + END, code=CLUSTER),
+    RawAttack("removes a controller", 81, 0, NONE + number(1) + bytes(16) + END, code=CLUSTER),
+    RawAttack("removes a broker", 64, 0, number(1) + END, code=CLUSTER),
+    RawAttack("makes a token for another", 38, 3, text("User") + text("orders/checkout") + b"\1" + number(-1, 8) + END,
+              0, NO_TOKEN),
+    RawAttack("makes a token for itself", 38, 3, NONE + NONE + b"\1" + number(-1, 8) + END, 0, TOKENS_DISABLED),
+    RawAttack("renews a token", 39, 2, text("token") + number(1000, 8) + END, 0, TOKENS_DISABLED),
+    RawAttack("ends a token", 40, 2, text("token") + number(-1, 8) + END, 0, TOKENS_DISABLED),
+    RawAttack("lists tokens", 41, 2, NONE + END, 0, TOKENS_DISABLED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", RAW_ATTACKS, ids=str)
+def test_is_refused_by_newer_requests_too(company: Any, attack: RawAttack) -> None:
+    with company.raw(THIEF) as raw:
+        answer = raw.ask_bytes(attack.api, attack.version, attack.body)
+    assert int.from_bytes(answer[attack.at : attack.at + 2], "big", signed=True) == attack.code, answer
+    company.assert_unchanged()
+
+
+HARMLESS = {
+    "ApiVersions": "which requests there are",
+    "SaslHandshake": "logs in",
+    "SaslAuthenticate": "logs in",
+    "DescribeCluster": "the brokers' addresses, which who connects has to know",
+    "ListGroups": "shows one's own alone, as the next test holds",
+    "ListTransactions": "shows one's own alone, as the next test holds",
+}
+
+
+def test_every_request_that_the_broker_takes_is_tried_here(company: Any) -> None:
+    with company.raw(THIEF) as raw:
+        named = {raw.key(attack.api) for attack in ATTACKS} | {raw.key(api) for api in HARMLESS}
+        assert raw.apis - named == {attack.api for attack in RAW_ATTACKS}
+
+
+def test_lists_show_what_is_ones_own(company: Any) -> None:
+    with company.raw(THIEF) as raw:
+        topics = raw.ask("Metadata", topics=None, allow_auto_topic_creation=False)["topics"]
+        groups, transactions = raw.ask("ListGroups")["groups"], raw.ask("ListTransactions", duration_filter=-1)
+        brokers = raw.ask("DescribeCluster", include_cluster_authorized_operations=True)
+    assert {topic["name"] for topic in topics} == {
+        "growth.visit", "billing.invoice-sent", "busline.contracts", "busline.dlq.growth.stats"
+    }  # fmt: skip
+    assert {group["group_id"] for group in groups} == {THIEF}
+    assert transactions["transaction_states"] == []
+    assert not brokers["authorized_operations"]
