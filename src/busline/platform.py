@@ -56,7 +56,9 @@ class ContractChanged(Event, contract="busline.contract-changed", key="contract"
 
     contract: str = Field(description="The contract's name: orders.order-placed.")
     change: Annotated[ContractChange, Fallback("UNKNOWN")] = Field(description="What happened to it.")
-    version: int | None = Field(None, description="The number of the version that was added; null for other changes.")
+    version: int | None = Field(
+        None, description="The number of the version that was added, or is current; null where there is none."
+    )
     settings: tuple[str, ...] = Field((), description="What was set otherwise, by its key in contract.yaml.")
     commit: str | None = Field(None, description="The workspace's commit; null outside a repository.")
     applied_by: str = Field(description="Who applied it: the user of the engine, busline/apply.")

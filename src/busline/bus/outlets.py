@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from busline.bus.cloudevents import Stamp
 from busline.bus.fitting import written
@@ -20,7 +20,7 @@ from busline.contract.model import Action, Contract, Kind, Version
 from busline.contract.schema import Schema
 from busline.contract.uuid7 import uuid7
 from busline.errors import ContractError
-from busline.names import ContractName
+from busline.names import ContractName, Service
 from busline.record import Headers, Record
 
 Published = type[Event] | ContractName
@@ -78,44 +78,50 @@ class Outlets:
         contract = self._allowed(model.__busline__.name)
         declared = session.log.catalog.service(session.service)
         publication = declared.publication(contract.name) if declared else None
-        version, codec = written(model, contract, publication.version if publication else None)
-        return self._make(contract, version, codec.encode, _key(contract, model), _own_id)
+        return outlet_of(session.service, model, contract, publication.version if publication else None)
 
     def _untyped(self, name: ContractName) -> Outlet[Any]:
         contract = self._allowed(name)
         version = contract.current
         if version is None:
             raise ContractError(f"{name} has no version yet", fix="Run `busline declare`, then apply.")
-        schema = version.schema
-        return self._make(contract, version, Codec(schema).encode, _key(contract, schema), _new_id)
+        making = Codec(version.schema).encode, _key(contract, version.schema), _new_id
+        return _outlet(self._session.service, contract, version, making)
 
     def _allowed(self, name: ContractName) -> Contract:
         contract = self._session.contract(name)
         self._session.allow(Action.PUBLISH, contract)
         return contract
 
-    def _make(
-        self,
-        contract: Contract,
-        version: Version,
-        encode: Callable[[Any], bytes],
-        key: Callable[[Any], bytes | None],
-        event_id: Callable[[Any], str],
-    ) -> Outlet[Any]:
-        if version.registry_id is None:
-            prefix = single_object_prefix(version.schema.fingerprint)
-        else:
-            prefix = registry_prefix(version.registry_id)
-        stamp = Stamp(self._session.service, contract.name)
-        return Outlet(
-            contract=contract.name,
-            topic=contract.topic,
-            prefix=prefix,
-            encode=encode,
-            key=key,
-            event_id=event_id,
-            stamp=stamp,
-        )
+
+def outlet_of(service: Service, model: type[Event], contract: Contract, pinned: int | None = None) -> Outlet[Any]:
+    """How a service writes a model's events. pinned: the version to write; None: the newest that the model fills.
+
+    Raises ContractMismatch.
+    """
+    version, codec = written(model, contract, pinned)
+    return _outlet(service, contract, version, (codec.encode, _key(contract, model), _own_id))
+
+
+_Making: TypeAlias = tuple[Callable[[Any], bytes], Callable[[Any], bytes | None], Callable[[Any], str]]
+"""What makes an event's value, its key and its id."""
+
+
+def _outlet(service: Service, contract: Contract, version: Version, making: _Making) -> Outlet[Any]:
+    if version.registry_id is None:
+        prefix = single_object_prefix(version.schema.fingerprint)
+    else:
+        prefix = registry_prefix(version.registry_id)
+    encode, key, event_id = making
+    return Outlet(
+        contract=contract.name,
+        topic=contract.topic,
+        prefix=prefix,
+        encode=encode,
+        key=key,
+        event_id=event_id,
+        stamp=Stamp(service, contract.name),
+    )
 
 
 def _key(contract: Contract, source: type[Event] | Schema) -> Callable[[Any], bytes | None]:
