@@ -8,7 +8,10 @@ from typing import Final
 
 _MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})(ms|[smhdw])")
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,18})(ms|[smhdw])")
+_BACK: Final = re.compile(r"[1-9][0-9]{0,8}(ms|[smhdw])")
+LONGEST: Final = 2**63 - 1
+"""Milliseconds: Kafka's longest retention, which some topics that were there before have."""
 _SIZE: Final = re.compile(r"([1-9][0-9]{0,11}) ?(B|[KMG]iB|kB|MB|GB)")
 
 
@@ -16,8 +19,11 @@ def milliseconds(text: str) -> int:
     """`90s`, `15m`, `36h`, `7d`, `2w`, `500ms`. Raises ValueError."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is not a duration: a number and ms, s, m, h, d or w, e.g. 7d")
-    return int(found[1]) * _MILLISECONDS[found[2]]
+        raise ValueError(f"{text!r:.80} is not a duration: a number and ms, s, m, h, d or w, e.g. 7d")
+    given = int(found[1]) * _MILLISECONDS[found[2]]
+    if given > LONGEST:
+        raise ValueError(f"{text!r} is longer than any engine keeps anything: write forever")
+    return given
 
 
 def duration_text(milliseconds: int | None) -> str:
@@ -38,7 +44,7 @@ def size_bytes(text: str) -> int:
 
 def check_start(text: str) -> str:
     """`earliest`, `latest`, a duration back, or an ISO 8601 time with an offset. Raises ValueError."""
-    if text in ("earliest", "latest") or _DURATION.fullmatch(text):
+    if text in ("earliest", "latest") or _BACK.fullmatch(text):
         return text
     try:
         when = dt.datetime.fromisoformat(text)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from busline.contract.schema import Schema
 from busline.errors import RegistryForbidden, RegistryRefused
 from busline.governance.registry_http import Answer, RegistryHttp, credentials_from
+from busline.governance.registry_search import SEARCHES, search_path
 
 LEVELS: Final = frozenset(
     {"NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"}
@@ -36,6 +37,16 @@ class Subjects(NamedTuple):
 
     names: list[str]
     complete: bool
+
+
+class Stored(NamedTuple):
+    """A version of a subject as it lies there. kind: AVRO, JSON or PROTOBUF. refers: it needs schemas of others."""
+
+    version: int
+    id: int
+    text: str
+    kind: str = "AVRO"
+    refers: bool = False
 
 
 class Registry:
@@ -67,8 +78,18 @@ class Registry:
         await self._http.aclose()
 
     async def subjects(self, prefix: str = "") -> Subjects:
-        """The subjects that begin with `prefix`, asked in pages. Apicurio knows no pages and stops at 1,000 without a
-        word: then `complete` is False, and whatever is not listed may be there all the same."""
+        """The subjects that begin with `prefix`, asked in pages. Apicurio's Confluent API knows no pages and stops at
+        1,000 without a word: then its own search is asked. `complete` is False where that is not there either, and
+        whatever is not listed may be there all the same."""
+        named = await self._listed(prefix)
+        if named.complete:
+            return named
+        searched = await self._searched()
+        if searched is None:
+            return named
+        return Subjects(sorted({*named.names, *(name for name in searched if name.startswith(prefix))}), True)
+
+    async def _listed(self, prefix: str) -> Subjects:
         found: dict[str, None] = {}
         while True:
             query = {"subjectPrefix": prefix, "offset": str(len(found)), "limit": str(_PAGE)}
@@ -79,6 +100,22 @@ class Registry:
                 names = sorted(name for name in found if name.startswith(prefix))
                 return Subjects(names, len(page) < _PAGE or len(page) % _SILENT_LIMIT != 0)
 
+    async def _searched(self) -> list[str] | None:
+        """All names, by Apicurio's own search; None where there is no such search, or it may not be asked."""
+        for search in SEARCHES:
+            found: dict[str, None] = {}
+            while (path := search_path(self._http.path, search)) is not None:
+                query = {**search.query, "offset": str(len(found)), "limit": str(_PAGE)}
+                answer = await self._http.request("GET", path, query=query)
+                page = search.names(answer.body) if answer.status < 300 else None
+                if page is None:
+                    break
+                new = [name for name in page if name not in found]
+                found.update(dict.fromkeys(new))
+                if len(page) < _PAGE or not new:
+                    return list(found)
+        return None
+
     async def versions(self, subject: str) -> list[int]:
         """The subject's version numbers, ascending; none when there is no such subject."""
         answer = await self._http.request("GET", f"subjects/{_part(subject)}/versions")
@@ -86,6 +123,18 @@ class Registry:
             return []
         body = self._checked(answer, subject)
         return sorted(v for v in body if isinstance(v, int)) if isinstance(body, list) else []
+
+    async def stored(self, subject: str, version: int) -> Stored | None:
+        """A version as it lies in the subject, or None."""
+        answer = await self._http.request("GET", f"subjects/{_part(subject)}/versions/{version:d}")
+        if answer.error_code in _NOT_FOUND:
+            return None
+        body = self._checked(answer, f"{subject} version {version}")
+        text = body.get("schema") if isinstance(body, dict) else None
+        if not isinstance(body, dict) or not isinstance(text, str):
+            raise self._strange(f"{subject} version {version}", "it holds no schema")
+        kind = str(body.get("schemaType") or "AVRO")
+        return Stored(version, self._number(body, "id", subject), text, kind, bool(body.get("references")))
 
     async def lookup(self, subject: str, schema: Schema) -> Registered | None:
         """Where the schema is in the subject, or None."""
@@ -121,6 +170,11 @@ class Registry:
         if answer.error_code in _NOT_FOUND:
             return None
         body = self._checked(answer, subject)
+        return str(body.get("compatibilityLevel")) if isinstance(body, dict) else None
+
+    async def default_level(self) -> str | None:
+        """The level of subjects without their own."""
+        body = self._checked(await self._http.request("GET", "config"), "config")
         return str(body.get("compatibilityLevel")) if isinstance(body, dict) else None
 
     async def set_level(self, subject: str, level: str) -> None:

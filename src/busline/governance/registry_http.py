@@ -120,15 +120,21 @@ class RegistryHttp:
     def __repr__(self) -> str:
         return f"RegistryHttp({self.shown!r})"
 
+    @property
+    def path(self) -> str:
+        """The address's path, without a slash at its end."""
+        return self._base.path.rstrip("/")
+
     async def aclose(self) -> None:
         await self._client.aclose()
 
     async def request(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
     ) -> Answer:
-        """`path` is relative and already quoted. Raises RegistryUnreachable after all tries, RegistryRefused when the
-        answer is none of a registry (too large, compressed, a redirect to elsewhere)."""
-        url = self._base.copy_with(path=f"{self._base.path.rstrip('/')}/{path}", query=None)
+        """`path` is already quoted; with a slash in front, the server's, else below the registry's. Raises
+        RegistryUnreachable after all tries, RegistryRefused when the answer is none of a registry (too large,
+        compressed, a redirect to elsewhere)."""
+        url = self._base.copy_with(path=path if path.startswith("/") else f"{self.path}/{path}", query=None)
         if query:
             url = url.copy_merge_params(query)
         tries = 0

@@ -1,0 +1,134 @@
+"""What a cluster and its registry hold, asked once: all that adopting decides on. Asks, and writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from busline.errors import NotAuthorized
+from busline.governance.applied import read_applied
+from busline.transport.base import Groups, TopicSpec, Transport
+from busline.transport.guard import Acl, Guarded, QuotaEntity
+
+if TYPE_CHECKING:
+    from busline.governance.registry import Registry, Stored
+
+T = TypeVar("T")
+R = TypeVar("R")
+_AT_ONCE: Final = 16
+_GROUPS_AT_ONCE: Final = 8
+Narrate = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectSeen:
+    """A subject of the registry: its versions in order, and its level, own or the registry's default."""
+
+    name: str
+    versions: tuple[Stored, ...]
+    level: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """topics by name. policies: each topic's cleanup.policy, where it is known. applied: topics of contracts that are
+    in the contract log. groups: the topics that a group has a position or a member in. guarded: there is an authorizer.
+    subjects: by name; complete: these are all. unseen: what could not be asked, and why."""
+
+    topics: Mapping[str, TopicSpec] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    applied: frozenset[str] = frozenset()
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    guarded: bool = True
+    users: frozenset[str] = frozenset()
+    acls: frozenset[Acl] = frozenset()
+    quotas: Mapping[QuotaEntity, Mapping[str, float]] = field(default_factory=dict)
+    subjects: Mapping[str, SubjectSeen] = field(default_factory=dict)
+    complete: bool = True
+    unseen: tuple[str, ...] = ()
+
+
+async def read_live(engine: Transport, registry: Registry | None, narrate: Narrate = lambda _: None) -> Live:
+    """Raises ApplyError for an engine without topics to look at, and the engine's and the registry's own errors."""
+    applied = await read_applied(engine)
+    narrate(f"{len(applied.topics):,} topics")
+    known = (applied.catalog.contract(name) for name in applied.catalog.names())
+    groups, unseen = await _groups(engine)
+    narrate(f"{len(groups):,} consumer groups")
+    guard = await _guard(engine)
+    narrate(f"{len(guard.users):,} users, {len(guard.acls):,} ACLs" if guard.guarded else "no authorizer: no ACLs")
+    subjects, complete = await _subjects(registry) if registry else ({}, True)
+    narrate(f"{len(subjects):,} subjects")
+    return Live(
+        topics=applied.topics,
+        policies=await _policies(engine),
+        applied=frozenset(contract.topic for contract in known if contract),
+        groups=groups,
+        guarded=guard.guarded,
+        users=guard.users,
+        acls=guard.acls,
+        quotas=guard.quotas,
+        subjects=subjects,
+        complete=complete,
+        unseen=unseen,
+    )
+
+
+async def _policies(engine: Transport) -> dict[str, str]:
+    """cleanup.policy as it is: a topic that is compacted may have a time of life besides."""
+    settings = getattr(engine, "topic_settings", None)
+    found: Mapping[str, Mapping[str, str]] = await settings() if settings else {}
+    return {name: given["cleanup.policy"] for name, given in found.items() if "cleanup.policy" in given}
+
+
+async def _groups(engine: Transport) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
+    if not isinstance(engine, Groups):
+        return {}, ("consumer groups: this engine does not tell of them",)
+    asked: Groups = engine
+    try:
+        names = await asked.groups()
+        committed = await _gather(names, asked.committed, _GROUPS_AT_ONCE)
+        members = await _members(engine)
+    except NotAuthorized as error:
+        return {}, (f"consumer groups: {error.what}",)
+    topics = {name: {topic for topic, _ in positions} for name, positions in zip(names, committed, strict=True)}
+    return {name: frozenset(seen | members.get(name, set())) for name, seen in topics.items()}, ()
+
+
+async def _members(engine: Transport) -> dict[str, set[str]]:
+    details = getattr(engine, "group_details", None)
+    found = await details() if details else []
+    return {group.name: {topic for member in group.members for topic in member.topics} for group in found}
+
+
+async def _guard(engine: Transport) -> Live:
+    if not isinstance(engine, Guarded) or not await engine.guards():
+        return Live(guarded=False)
+    return Live(users=frozenset(await engine.users()), acls=await engine.acls(), quotas=await engine.quotas())
+
+
+async def _subjects(registry: Registry) -> tuple[dict[str, SubjectSeen], bool]:
+    listed = await registry.subjects()
+    default = await registry.default_level() or "NONE"
+
+    async def look(name: str) -> SubjectSeen:
+        numbers = await registry.versions(name)
+        stored = [await registry.stored(name, number) for number in numbers]
+        level = await registry.level(name) or default
+        return SubjectSeen(name=name, versions=tuple(one for one in stored if one), level=level)
+
+    return {seen.name: seen for seen in await _gather(listed.names, look, _AT_ONCE)}, listed.complete
+
+
+async def _gather(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int) -> list[R]:
+    limit = asyncio.Semaphore(at_once)
+
+    async def one(item: T) -> R:
+        async with limit:
+            return await work(item)
+
+    async with asyncio.TaskGroup() as tasks:
+        started = [tasks.create_task(one(item)) for item in items]
+    return [task.result() for task in started]
