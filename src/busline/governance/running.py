@@ -17,7 +17,7 @@ from busline.contract.evolution.readers import READ_GROUP, Origin, Reader, reade
 from busline.contract.model import FieldUse, ServiceSpec
 from busline.errors import ContractError, UnknownTopic
 from busline.names import RESERVED_TEAM, ContractName, Group, Service
-from busline.transport.base import Groups, Transport
+from busline.transport.base import Committed, Groups, Transport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,17 @@ async def running_readers(engine: Transport, catalog: Catalog) -> list[Reader]:
     """
     if not isinstance(engine, Groups):
         return []
+    names = [name for name in await engine.groups() if parse_group(name) is not None]
+    return readers_of({name: await engine.committed(name) for name in names}, catalog)
+
+
+def readers_of(groups: Mapping[str, Mapping[tuple[str, int], Committed]], catalog: Catalog) -> list[Reader]:
+    """By group and contract, from each group's positions."""
     contracts = _Topics(catalog)
     found: dict[Reader, None] = {}
-    for name in await engine.groups():
+    for name, positions in groups.items():
         if (known := parse_group(name)) is not None:
-            for (topic, _), at in sorted((await engine.committed(name)).items()):
+            for (topic, _), at in sorted(positions.items()):
                 if (contract := contracts.of(topic)) is not None:
                     found[_reader(*known, contract, read_note(at.note, contract))] = None
     return list(found)

@@ -1,0 +1,25 @@
+"""How an audit says what it found: by the rule's own severity, with what was seen and whom to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from busline.contract.finding import Finding, Severity
+from busline.contract.rules.catalogue import AUDIT_RULES
+
+MANY = 5
+
+
+def found(
+    rule: str, what: str, fix: str, *, at: tuple[str, int], seen: str = "", ask: str = "", note: bool = False
+) -> Finding:
+    """at: file and line. note: told, and never counted."""
+    severity = Severity.NOTE if note else AUDIT_RULES[rule].severity
+    return Finding(file=at[0], line=at[1], what=what, fix=fix, rule=rule, severity=severity, evidence=seen, owner=ask)
+
+
+def some(names: Iterable[object], many: int = MANY) -> str:
+    """The first few of many, and how many more."""
+    listed = [str(name) for name in names]
+    rest = len(listed) - many
+    return ", ".join(listed[:many]) + (f" and {rest:,} more" if rest > 0 else "")
