@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     import kafka.errors
     from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
     from kafka.errors import KafkaError
+    from kafka.net.inet import KafkaNetSocket
     from kafka.net.sasl.oauth import AbstractTokenProvider
     from kafka.protocol import admin as protocol
     from kafka.protocol.metadata import MetadataRequest
@@ -32,7 +33,8 @@ with warnings.catch_warnings():
 
 __all__ = [
     "AT_ONCE", "CLUSTER_REFUSED", "NO_COORDINATOR_YET", "AdminClient", "ConfigResource", "ConfigResourceType",
-    "KafkaError", "KafkaPartition", "MetadataRequest", "OffsetAndMetadata", "ask", "check", "check_all", "portions", "protocol",
+    "KafkaError", "KafkaPartition", "MetadataRequest", "OffsetAndMetadata", "ask", "check", "check_all", "portions",
+    "protocol",
 ]  # fmt: skip
 
 AT_ONCE = 500
@@ -42,6 +44,8 @@ NO_COORDINATOR_YET = (14, 15, 16)
 COORDINATOR_WITHIN = 15.0
 COORDINATOR_PAUSE = 0.2
 CLUSTER_REFUSED = 31
+ANSWER_WITHIN = 3.0
+"""Seconds in which a broker has to answer to be the one that is asked."""
 NO_ANSWER = (kafka.errors.KafkaConnectionError, kafka.errors.KafkaTimeoutError)
 T = TypeVar("T")
 
@@ -53,6 +57,19 @@ class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python is no
 
     def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._security.read_secret()
+
+
+class _Closing(KafkaNetSocket):  # type: ignore[misc]  # kafka-python is not typed
+    """Connects directly. kafka-python leaves the socket of each failed attempt open, and has no other door for ours."""
+
+    SCHEMES = ("busline",)
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
 
 
 class AdminClient:
@@ -79,6 +96,7 @@ class AdminClient:
             "bootstrap_servers": server,
             "bootstrap_timeout_ms": 10_000,
             "reconnect_backoff_max_ms": 500,
+            "proxy_url": "busline://direct",
             "security_protocol": self._connection.protocol,
             "ssl_context": security.ssl_context(),
             "sasl_mechanism": security.sasl_mechanism,
@@ -89,6 +107,7 @@ class AdminClient:
             options |= {"sasl_plain_username": security.user, "sasl_plain_password": security.read_secret()}
         client = KafkaAdminClient(**options)
         try:
+            _prefer_answering(client)
             return work(client)
         finally:
             client.close()
@@ -99,6 +118,23 @@ class AdminClient:
         if getattr(error, "retriable", False) or isinstance(error, NO_ANSWER):
             return translate(TimeoutError(str(error) or type(error).__name__), where=self._connection.name)
         return TransportError("an administrative call failed", where=self._connection.name, why=str(error))
+
+
+def _prefer_answering(client: Any) -> None:
+    """kafka-python asks whom it is connected to, else any broker, and waits 30 s for one that hangs: so be connected to
+    one that answers."""
+    manager = client._manager
+
+    async def first() -> None:
+        for broker in manager.cluster.brokers():
+            try:
+                answer = manager.send(MetadataRequest(topics=[]), broker.node_id)
+                await manager.wait_for(answer, int(ANSWER_WITHIN * 1000))
+            except KafkaError:
+                continue
+            return
+
+    manager.run(first)
 
 
 def ask(client: Any, request: Any) -> Any:
