@@ -107,7 +107,7 @@ async def registry(server: FakeRegistry) -> AsyncIterator[Registry]:
 
 
 def lines(plan: Plan) -> list[str]:
-    return [f"{about}: {mark} {what}" for about, mark, what in plan.changes]
+    return [f"{change.about}: {change.mark} {change.text}" for change in plan.changes]
 
 
 async def test_the_first_apply_brings_topics_and_log_and_the_second_is_empty(engine: MemoryTransport) -> None:
@@ -143,7 +143,7 @@ async def test_the_log_changes_only_where_the_workspace_did(engine: MemoryTransp
     await apply(await plan_changes(goal(contract(), contract(USERS), commit="aaa"), engine), engine)
     other = goal(contract(description="new words"), contract(USERS), commit="bbb")
     plan = await plan_changes(other, engine)
-    assert lines(plan) == ["orders.order-placed: ~ contract: description"]
+    assert lines(plan) == ["orders.order-placed: ~ contract: description: new words"]
     assert await apply(plan, engine) == 1
 
 
@@ -165,7 +165,8 @@ async def test_a_contract_that_is_gone_stays_and_is_named(engine: MemoryTranspor
     plan = await plan_changes(goal(contract()), engine)
     assert plan.changes == ()
     assert plan.notes == (
-        "orders.user is applied here but not in the workspace; apply leaves it, as its events are still there",
+        "orders.user is applied here but not in the workspace; apply leaves it, as its events are still there. To"
+        " delete them: --allow-delete orders.user",
     )
 
 
@@ -294,9 +295,11 @@ async def test_settings_of_a_topic_follow_the_contract(engine: MemoryTransport) 
     longer = goal(contract(storage=Storage(retention=None, max_record=2_000_000)))
     plan = await plan_changes(longer, engine)
     assert lines(plan) == [
-        "orders.order-placed: ~ topic orders.order-placed: kept 7d -> kept for ever,"
-        " records up to 1,048,576 -> 2,000,000 bytes",
-        "orders.order-placed: ~ contract: storage",
+        "orders.order-placed: ~ topic orders.order-placed: kept 7d -> kept for ever",
+        "orders.order-placed: ~ topic orders.order-placed: records up to 1,048,576 bytes -> records up to 2,000,000"
+        " bytes",
+        "orders.order-placed: ~ contract: storage.max_record: 1048576 -> 2000000",
+        "orders.order-placed: ~ contract: storage.retention: 604800000 -> null",
     ]
     assert (await engine.topics())[ORDERS].max_record == 1_048_576, "a plan alters nothing"
     await apply(plan, engine)
@@ -317,7 +320,7 @@ async def test_settings_that_drifted_on_the_engine_are_brought_back(engine: Memo
 async def test_a_retention_that_shrinks_says_what_is_removed(engine: MemoryTransport) -> None:
     await apply(await plan_changes(goal(contract()), engine), engine)
     plan = await plan_changes(goal(contract(storage=Storage(retention=3_600_000))), engine)
-    assert plan.notes == ("topic orders.order-placed: what is older than 1h is removed",)
+    assert plan.destroys == ("topic orders.order-placed: what is older than 1h is removed",)
 
 
 async def test_a_topic_that_was_there_before_its_contract_loses_nothing_by_a_default(engine: MemoryTransport) -> None:
@@ -349,7 +352,7 @@ async def test_schemas_get_their_level_first_and_their_ids_into_the_log(
     wanted = goal(contract(ORDERS, schema("id", "b"), schema("id"), compatibility="backward"))
     plan = await plan_changes(wanted, engine, registry)
     assert [line for line in lines(plan) if "registry" in line] == [
-        "orders.order-placed: ~ registry: orders.order-placed-value checks BACKWARD",
+        "orders.order-placed: ~ registry: orders.order-placed-value checks: the registry's default -> BACKWARD",
         "orders.order-placed: + registry: orders.order-placed-value, schema of version 1",
         "orders.order-placed: + registry: orders.order-placed-value, schema of version 2",
     ]

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from busline.bus.stretch import Span, read_stretch
@@ -120,7 +120,11 @@ async def write(transport: Transport, changes: Mapping[bytes, bytes | None]) -> 
     """
     if isinstance(transport, Admin):
         await transport.create_topics([SPEC])
-    records = [Record(CONTRACT_LOG, key, value) for key, value in changes.items()]
+    return await write_records(transport, [Record(CONTRACT_LOG, key, value) for key, value in changes.items()])
+
+
+async def write_records(transport: Transport, records: Sequence[Record]) -> list[Position]:
+    """As `write`, of any topics that are there."""
     if isinstance(transport, Transactional):
         return await transport.publish_atomically(records, TRANSACTION)
     outcomes = await transport.publish(records)

@@ -1,63 +1,84 @@
-"""Bring an environment to what the workspace says: topics, then schemas, then the contract log in one transaction.
+"""Bring an environment to what the workspace says. `busline.governance.steps` says in which order, and why.
 
-The order makes it safe to stop anywhere: a service sees a contract only when its topic and its schemas are there, and
-what was done already is found done by the next run.
+What is done already is found done by the next run; a service sees a contract only when its topic and its schemas are
+there, and everybody's rights are in force.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from busline.bus.contract_log import ContractLog, write
-from busline.errors import ApplyError
-from busline.governance.applied import Applied
+from busline.governance.intent import begun
+from busline.governance.journal import Journal, journal
 from busline.governance.plan import Plan
-from busline.governance.subjects import register
-from busline.governance.topics import TopicPlan
+from busline.governance.steps import AccessSteps, Hands, Narrate, SecretSource, bring_topics, check_secrets
+from busline.governance.subjects import Ids, register
 from busline.names import CONTRACT_LOG
 from busline.transport.base import Admin, Transport
+from busline.transport.guard import Guarded
 
 if TYPE_CHECKING:
     from busline.governance.registry import Registry
 
-Narrate = Callable[[str], None]
-
 
 async def apply(
-    plan: Plan, engine: Transport, registry: Registry | None = None, *, narrate: Narrate = lambda _: None
+    plan: Plan,
+    engine: Transport,
+    registry: Registry | None = None,
+    *,
+    secrets: SecretSource | None = None,
+    narrate: Narrate = lambda _: None,
 ) -> int:
     """Carry a plan out; how many records the contract log took. Idempotent.
 
-    Raises ApplyError when another apply came between plan and apply, and what the engine and the registry raise: then
-    a next plan holds what is left.
+    secrets: asked for each user that does not exist yet.
+
+    Raises ApplyError when another apply came between plan and apply or begins meanwhile, NotInForce naming brokers that
+    do not follow, and what the engine and the registry raise: then a next plan holds what is left.
     """
-    if not plan.changes:
+    if plan.is_empty:
         return 0
-    if isinstance(engine, Admin):
-        await _bring_topics(plan.topics, engine, narrate)
-    if plan.subjects.todo:
-        narrate(f"subjects in the registry: {len(plan.subjects.todo)}")
+    check_secrets(plan.access, secrets)
+    await _bring_log(plan, engine)
+    async with journal(engine, plan.applied) as book:
+        hands = Hands(engine=engine, journal=book, narrate=narrate)
+        access = _access_steps(plan, engine, hands)
+        if isinstance(engine, Guarded):
+            takes = access.takes if access else plan.left.takes if plan.left else ()
+            await book.begin(begun(commit=plan.goal.commit, fingerprint=plan.fingerprint, takes=takes))
+            narrate("1/7 said in the contract log what is to be done")
+        if access:
+            await access.take()
+        await bring_topics(plan.topics, hands)
+        ids = await _bring_schemas(plan, registry, hands)
+        if access:
+            await access.give(secrets)
+        return await _end(plan, ids, book, narrate)
+
+
+def _access_steps(plan: Plan, engine: Transport, hands: Hands) -> AccessSteps | None:
+    if not plan.guarded or not isinstance(engine, Guarded):
+        return None
+    return AccessSteps(plan=plan.access, engine=engine, hands=hands, ownership=plan.ownership, left=plan.left)
+
+
+async def _bring_log(plan: Plan, engine: Transport) -> None:
+    """The first thing that anything is written to."""
+    missing = [topic.spec for topic in plan.topics.create if topic.spec.name == CONTRACT_LOG]
+    if missing and isinstance(engine, Admin):
+        await engine.create_topics(missing)
+
+
+async def _bring_schemas(plan: Plan, registry: Registry | None, hands: Hands) -> Ids:
+    await hands.journal.check()
     ids = await register(plan.subjects, registry)
+    if plan.subjects.todo:
+        hands.narrate(f"4/7 subjects in the registry: {len(plan.subjects.todo):,}")
+    return ids
+
+
+async def _end(plan: Plan, ids: Ids, book: Journal, narrate: Narrate) -> int:
     records = plan.goal.changes(ids, plan.applied)
-    if records:
-        narrate(f"records to {CONTRACT_LOG}: {len(records)}")
-        await _check_unchanged(plan.applied, engine)
-        await write(engine, records)
+    await book.end(records)
+    narrate(f"7/7 records to {CONTRACT_LOG}: {len(records):,}")
     return len(records)
-
-
-async def _bring_topics(plan: TopicPlan, engine: Admin, narrate: Narrate) -> None:
-    if plan.create:
-        narrate(f"creating topics: {len(plan.create)}")
-        await engine.create_topics([topic.spec for topic in plan.create])
-    if plan.alter:
-        narrate(f"altering topics: {len(plan.alter)}")
-        await engine.alter_topics([altered.spec for altered in plan.alter])
-
-
-async def _check_unchanged(applied: Applied, engine: Transport) -> None:
-    log = ContractLog(engine)
-    log.next = applied.next
-    if await log.read():
-        raise ApplyError("another apply came between plan and apply", where=CONTRACT_LOG, fix="Run it again.")

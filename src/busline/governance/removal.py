@@ -7,24 +7,68 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Final
 
 from busline.contract.entry_changes import team_of
 from busline.governance.applied import Applied
+from busline.governance.goal import Goal
+from busline.governance.topics import Deleted
 
-if TYPE_CHECKING:
-    from busline.governance.plan import Goal
+_LETTERS: Final = "busline.dlq."
+
+
+def deletions(goal: Goal, applied: Applied) -> list[Deleted]:
+    """Topics of busline's that nothing needs any more, where a person allowed it by the contract's or service's
+    name."""
+    found = []
+    for name in goal.gone(applied):
+        there = applied.catalog.contract(name)
+        if name in goal.allow_delete and there and there.topic in applied.topics and not _is_used(there.topic, goal):
+            found.append(Deleted(name, there.topic))
+    found += [Deleted(service, topic) for service, topic in _letters(goal, applied) if service in goal.allow_delete]
+    return found
+
+
+def _is_used(topic: str, goal: Goal) -> bool:
+    """By a contract that took the stream over."""
+    return any(contract.topic == topic for contract in goal.published.values())
+
+
+def _letters(goal: Goal, applied: Applied) -> list[tuple[str, str]]:
+    """Dead letter topics, which are busline's by their names, of services that are gone or subscribe to nothing."""
+    found = []
+    for topic in sorted(applied.topics):
+        team, _, name = topic.removeprefix(_LETTERS).partition(".")
+        if topic.startswith(_LETTERS) and name and team in goal.planned & (goal.own_teams | goal.removed):
+            service = next((s for n, s in goal.services.items() if n == f"{team}/{name}"), None)
+            if service is None or not service.subscribes or service.kafka_user:
+                found.append((f"{team}/{name}", topic))
+    return found
 
 
 def left_alone(goal: Goal, applied: Applied) -> Iterator[str]:
     """What this workspace's apply sees and does not touch, as lines."""
-    for name in applied.catalog.names():
-        if name.team in goal.own_teams and name not in goal.contracts:
-            yield f"{name} is applied here but not in the workspace; apply leaves it, as its events are still there"
+    for name in goal.gone(applied):
+        if name not in goal.allow_delete and name.team in goal.own_teams:
+            yield (
+                f"{name} is applied here but not in the workspace; apply leaves it, as its events are still there. To"
+                f" delete them: --allow-delete {name}"
+            )
+    for service, topic in _letters(goal, applied):
+        if service not in goal.allow_delete:
+            yield (
+                f"topic {topic} holds dead letters of {service}, which subscribes to nothing here any more; apply"
+                f" leaves it. To delete them: --allow-delete {service}"
+            )
+    if not goal.only:
+        yield from _other_teams(goal, applied)
+
+
+def _other_teams(goal: Goal, applied: Applied) -> Iterator[str]:
     held: dict[str, Counter[str]] = {}
     for key in applied.entries:
         team = team_of(key)
-        if team is not None and team not in goal.own_teams and team not in goal.removed:
+        if team is not None and team not in goal.planned:
             held.setdefault(team, Counter())[key.decode().partition("/")[0]] += 1
     if held:
         each = (
@@ -46,12 +90,15 @@ def removal_conflicts(goal: Goal, applied: Applied) -> Iterator[str]:
         elif team not in there:
             known = ", ".join(sorted(one for one in there if one is not None and one not in goal.own_teams))
             yield f"team {team} is not applied here. Other teams that are: {known or 'none'}."
+    going = {name for name in goal.gone(applied) if name in goal.allow_delete}
+    if not goal.removed and not going:
+        return
     for name in applied.catalog.services():
         service = goal.services.get(name) or applied.catalog.service(name)
         if service is None or name.team in goal.removed or (name.team in goal.own_teams and name not in goal.services):
             continue
         uses = {use.contract for use in service.subscribes} | {use.contract for use in service.publishes}
-        for contract in sorted(use for use in uses if use.team in goal.removed):
+        for contract in sorted(use for use in uses if use.team in goal.removed or use in going):
             yield f"{name} still uses {contract}, which would be removed. Change that service first."
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from busline.contract.evolution.levels import Level, level_breaks, level_of
 from busline.contract.model import Contract, Version
-from busline.errors import RegistryRefused
+from busline.errors import BuslineError, RegistryRefused
+from busline.governance.change import Change
 from busline.names import ContractName
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 Ids: TypeAlias = Mapping[tuple[ContractName, int], int]
 """The registry's id of a contract's version."""
 
-_AT_ONCE: Final = 16
+_ASKED_AT_ONCE: Final = 16
+_WRITTEN_AT_ONCE: Final = 8
 
 
 class Subject(NamedTuple):
-    """What a contract's subject lacks. level None: it is set already.
+    """What a contract's subject lacks. level None: it is set already. was: the level that is there.
 
     forbidden: missing versions that the level refuses; their readers decide, so plan lets them through.
     """
@@ -32,6 +34,7 @@ class Subject(NamedTuple):
     missing: tuple[Version, ...]
     forbidden: frozenset[int]
     ids: Ids
+    was: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ async def compare_subjects(contracts: Iterable[Contract], registry: Registry | N
     if registry is None:
         return SubjectPlan(ids=applied)
     asker = registry
-    limit = asyncio.Semaphore(_AT_ONCE)
+    limit = asyncio.Semaphore(_ASKED_AT_ONCE)
 
     async def look(contract: Contract) -> Subject:
         async with limit:
@@ -68,20 +71,52 @@ async def compare_subjects(contracts: Iterable[Contract], registry: Registry | N
 
 
 async def register(plan: SubjectPlan, registry: Registry | None) -> Ids:
-    """Set the levels, then register what is missing, each contract's versions in order. All ids, old and new.
+    """Set the levels, then register what is missing: some subjects at once, each contract's versions in order. All
+    ids, old and new. After a refusal no further subject is begun, and the refusal is raised.
 
     The level goes first: a registry's default may be NONE, and what is registered under it is never checked.
     """
     ids = dict(plan.ids)
-    for subject in plan.todo:
-        assert registry is not None
-        name = subject.contract.subject
-        if subject.level:
-            await registry.set_level(name, subject.level)
-        for version in subject.missing:
-            enter = _lowered if version.number in subject.forbidden else _register
-            ids[subject.contract.name, version.number] = await enter(registry, subject.contract, version)
+    failures: list[BuslineError] = []
+    limit = asyncio.Semaphore(_WRITTEN_AT_ONCE)
+
+    async def bring(asker: Registry, subject: Subject) -> None:
+        async with limit:
+            if not failures:
+                try:
+                    ids.update(await _bring(asker, subject))
+                except BuslineError as error:
+                    failures.append(error)
+
+    if registry is not None:
+        await asyncio.gather(*(bring(registry, subject) for subject in plan.todo))
+    if failures:
+        raise failures[0]
     return ids
+
+
+async def _bring(registry: Registry, subject: Subject) -> Ids:
+    if subject.level:
+        await registry.set_level(subject.contract.subject, subject.level)
+    ids = {}
+    for version in subject.missing:
+        enter = _lowered if version.number in subject.forbidden else _register
+        ids[subject.contract.name, version.number] = await enter(registry, subject.contract, version)
+    return ids
+
+
+def subject_lines(plan: SubjectPlan) -> Iterator[Change]:
+    for subject in plan.todo:
+        contract = subject.contract
+        name, why = str(contract.name), str(contract.source or "")
+        if subject.level:
+            old = subject.was or "the registry's default"
+            yield Change(name, "~", f"registry: {contract.subject} checks", old, subject.level, why)
+        for version in subject.missing:
+            lowered = f"{registry_level(contract)}, lowered to NONE for this one and restored"
+            what = f"registry: {contract.subject}, schema of version {version.number}"
+            new = lowered if version.number in subject.forbidden else ""
+            yield Change(name, "+", what, new=new, why=str(version.source or why))
 
 
 async def _lowered(registry: Registry, contract: Contract, version: Version) -> int:
@@ -111,9 +146,9 @@ async def _compare(contract: Contract, registry: Registry) -> Subject:
             missing.append(version)
         else:
             ids[contract.name, version.number] = found.id
-    has_level = await registry.level(contract.subject) == level
+    was = await registry.level(contract.subject)
     forbidden = frozenset(found.version.number for found in level_breaks(contract, [v.number for v in missing]))
-    return Subject(contract, None if has_level else level, tuple(missing), forbidden, ids)
+    return Subject(contract, None if was == level else level, tuple(missing), forbidden, ids, was)
 
 
 def registry_level(contract: Contract) -> str:

@@ -1,0 +1,77 @@
+"""The contract log's changes as lines of a plan, and which of them change nothing for anybody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from busline.contract.entry_changes import content, team_of
+from busline.governance.applied import Applied
+from busline.governance.change import Change
+from busline.governance.goal import Goal
+from busline.governance.topics import was_before
+
+_SHOWN: Final = 60
+
+
+def record_lines(
+    records: Mapping[bytes, bytes | None], applied: Mapping[bytes, bytes], sources: Mapping[str, str]
+) -> Iterator[tuple[bytes, Change]]:
+    """By the record's key; of a changed record one line a part of it."""
+    for key, value in records.items():
+        kind, _, name = key.decode().partition("/")
+        about, what = (
+            (name.rpartition("/")[0], f"version {name.rpartition('/')[2]}") if kind == "version" else (name, kind)
+        )
+        why = sources.get(about, "")
+        if value is None:
+            yield key, Change(about, "-", what)
+        elif key not in applied:
+            yield key, Change(about, "+", what, why=why)
+        else:
+            for part, old, new in _differences(content(applied[key]), content(value)):
+                yield key, Change(about, "~", f"{what}: {part}", old, new, why)
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, str, str]]:
+    """Parts that differ, of settings with parts each part: `storage.retention`."""
+    for part in sorted(part for part in old.keys() | new.keys() if old.get(part) != new.get(part)):
+        one, other = old.get(part), new.get(part)
+        if part == "storage" and not inside:
+            yield from _differences(one or {}, other or {}, f"{part}.")
+        else:
+            yield f"{inside}{part}", _short(old, part), _short(new, part)
+
+
+def taken_over(goal: Goal, applied: Applied, records: Collection[bytes], busy: Collection[str]) -> set[bytes]:
+    """Records of streams and services that were there before, and that apply only writes down. busy: contracts,
+    services and users of which something else changes."""
+    found = set()
+    for key in records:
+        kind, _, name = key.decode().partition("/")
+        about = name.rpartition("/")[0] if kind == "version" else name
+        if key in applied.entries or about in busy:
+            continue
+        if kind in ("contract", "version"):
+            contract = next((c for c in (goal.published.get(about),) if c), None)  # type: ignore[call-overload]
+            if contract and was_before(contract):
+                found.add(key)
+        elif kind == "service":
+            service = goal.services.get(name)  # type: ignore[call-overload]
+            if service and service.kafka_user and service.kafka_user not in busy:
+                found.add(key)
+    rest = {team_of(key) for key in set(records) - found if not key.startswith(b"team/")}
+    found |= {
+        key
+        for key in records
+        if key.startswith(b"team/") and key not in applied.entries and found and team_of(key) not in rest
+    }
+    return found
+
+
+def _short(values: Mapping[str, Any], part: str) -> str:
+    """Nothing where one side has no such part."""
+    value = values.get(part, "")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
