@@ -64,6 +64,7 @@ def team_spec(team: Team, file: TeamFile, document: Document) -> TeamSpec:
         mail=file.contact.mail,
         chat=file.contact.chat,
         codeowners=file.codeowners,
+        people=file.people,
         off=rules_off(file.rules, document),
         source=Source(file=document.file),
     )

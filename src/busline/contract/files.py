@@ -246,6 +246,7 @@ class TeamFile(FileModel):
     description: str = ""
     contact: ContactFile = ContactFile()
     codeowners: Annotated[tuple[Annotated[str, Field(pattern=r"^[^\s#]+$")], ...], BeforeValidator(_listed)] = ()
+    people: Annotated[bool, Field(strict=True)] = True
     rules: RuleFiles = {}
 
 

@@ -231,13 +231,15 @@ class ServiceSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamSpec:
-    """codeowners: who guards the team's folder, as the code host names them (`@acme/orders`)."""
+    """codeowners: who guards the team's folder, as the code host names them (`@acme/orders`). people: an engine with
+    users has one for the team's persons."""
 
     name: Team
     description: str = ""
     mail: str | None = None
     chat: str | None = None
     codeowners: tuple[str, ...] = ()
+    people: bool = True
     off: tuple[RuleOff, ...] = ()
     source: Source | None = None
 

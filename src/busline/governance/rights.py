@@ -10,7 +10,7 @@ READ on a group for its member; describing comes with either.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -134,8 +134,9 @@ def _people(
 ) -> dict[Service, dict[Acl, Why]]:
     """Persons declare nothing: they may read what their team owns, and what is granted to them."""
     found: dict[Service, dict[Acl, Why]] = {}
+    with_people = {name for name, team in teams.items() if team.people}
     for contract in contracts.values():
-        for team in _reading_teams(contract, teams):
+        for team in _reading_teams(contract, with_people):
             people = Service(f"{team}/{PEOPLE}")
             decision = decide(service=people, action=Action.READ, contract=contract, declared=None)
             if decision:
@@ -147,7 +148,7 @@ def _people(
     return found
 
 
-def _reading_teams(contract: Contract, teams: Mapping[Team, TeamSpec]) -> set[Team]:
+def _reading_teams(contract: Contract, teams: Set[Team]) -> set[Team]:
     """Those that may: a superset, `decide` has the word."""
     reached = {contract.owner}
     if contract.audience is not Audience.TEAM:
@@ -157,7 +158,7 @@ def _reading_teams(contract: Contract, teams: Mapping[Team, TeamSpec]) -> set[Te
             team, _, name = grant.to.partition("/")
             if name in ("", PEOPLE):
                 reached.add(Team(team))
-    return reached & set(teams)
+    return reached & teams
 
 
 def _quota(service: ServiceSpec, contracts: Mapping[ContractName, Contract]) -> tuple[Quota, list[str]]:

@@ -11,6 +11,7 @@ from busline.errors import NotAuthorized
 from busline.governance.applied import read_applied
 from busline.transport.base import Groups, TopicSpec, Transport
 from busline.transport.guard import Acl, Guarded, QuotaEntity
+from busline.transport.inspect import Inspectable
 
 if TYPE_CHECKING:
     from busline.governance.registry import Registry, Stored
@@ -78,8 +79,7 @@ async def read_live(engine: Transport, registry: Registry | None, narrate: Narra
 
 async def _policies(engine: Transport) -> dict[str, str]:
     """cleanup.policy as it is: a topic that is compacted may have a time of life besides."""
-    settings = getattr(engine, "topic_settings", None)
-    found: Mapping[str, Mapping[str, str]] = await settings() if settings else {}
+    found = await engine.topic_settings() if isinstance(engine, Inspectable) else {}
     return {name: given["cleanup.policy"] for name, given in found.items() if "cleanup.policy" in given}
 
 
@@ -98,8 +98,7 @@ async def _groups(engine: Transport) -> tuple[dict[str, frozenset[str]], tuple[s
 
 
 async def _members(engine: Transport) -> dict[str, set[str]]:
-    details = getattr(engine, "group_details", None)
-    found = await details() if details else []
+    found = await engine.group_details() if isinstance(engine, Inspectable) else []
     return {group.name: {topic for member in group.members for topic in member.topics} for group in found}
 
 

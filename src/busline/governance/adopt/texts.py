@@ -65,7 +65,9 @@ def service_text(user: User, versions: Mapping[ContractName, int]) -> str:
 
 
 def team_text(team: str, off: Mapping[str, str]) -> str:
-    return "\n".join([f"description: {_quoted(f'The team {team}.')}", "contact: {}", *_rules(off)]) + "\n"
+    """Without a user for its persons, as there was none."""
+    lines = [f"description: {_quoted(f'The team {team}.')}", "contact: {}", "people: false", *_rules(off)]
+    return "\n".join(lines) + "\n"
 
 
 def version_text(text: str) -> str:
