@@ -32,7 +32,7 @@ LIBRARIES = {
     "cramjam": ["transport/kafka/"],
     "apsw": ["transport/sqlite"],
     "httpx": ["governance/registry"],
-    "yaml": ["contract/yaml_reader.py", "contract/declaration.py", "contract/yaml_edit.py"],
+    "yaml": ["contract/yaml_reader.py", "contract/yaml_scan.py", "contract/declaration.py", "contract/yaml_edit.py"],
     "click": ["cli/"],
     "rich": ["cli/"],
     "fastavro": [],

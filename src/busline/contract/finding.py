@@ -19,6 +19,7 @@ class Finding:
     """file: relative to the workspace. key: dotted path in the file, empty for the file itself. fix: how to mend it.
 
     rule: the id of the rule that found it, as `busline explain` takes it; `invalid` for what does not hold together.
+    about: the contract, service or thing it is about, where the file's place in a workspace does not say so.
     evidence: what was seen, where it may be another each time; owner: whom to ask. Both are said by audits.
     """
 
@@ -29,6 +30,7 @@ class Finding:
     fix: str = ""
     rule: str = "invalid"
     severity: Severity = Severity.ERROR
+    about: str = ""
     evidence: str = ""
     owner: str = ""
 

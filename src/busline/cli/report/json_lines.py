@@ -11,7 +11,7 @@ def json_lines(report: Report) -> str:
     totals = {
         "summary": {
             **{f"{severity.value}s": report.counts[severity] for severity in Severity},
-            "contracts": report.looked_at,
+            f"{report.things}s": report.looked_at,
             "baseline": report.known,
             "gone": report.gone,
             "remarks": report.notes,

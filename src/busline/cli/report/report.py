@@ -16,14 +16,15 @@ class Report:
     """findings: new ones, with their lines. known: how many of the baseline are still there; gone: those that are not.
 
     folder: the workspace's, from where one stands; in_repository: from the repository's root, for code hosts' tools.
-    looked_at: contracts; whole: all of them, in every part. notes: how the check was done. recipes: by contract, steps
-    that hurt nobody. title: of what was done, in formats that name it.
+    looked_at: how many `things`; whole: all of them, in every part. notes: how the check was done. recipes: by
+    contract, steps that hurt nobody. title: of what was done, in formats that name it.
     """
 
     findings: tuple[Finding, ...]
     folder: Path
     in_repository: Path
     looked_at: int
+    things: str = "contract"
     whole: bool = False
     known: int = 0
     gone: tuple[str, ...] = ()
@@ -48,6 +49,8 @@ class Report:
 
 def subject_of(finding: Finding) -> str:
     """What a finding is about, as people call it: a contract, a service, a team, or the file."""
+    if finding.about:
+        return finding.about
     parts = PurePosixPath(finding.file).parts
     if len(parts) == 3:
         return f"{parts[0]}.{parts[1]}"
@@ -75,4 +78,4 @@ def summary(report: Report) -> str:
     counts = report.counts
     said = ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
     known = f"; {counted(report.known, 'finding')} of the baseline left out" if report.known else ""
-    return f"{said or 'no findings'} in {counted(report.looked_at, 'contract')}{known}"
+    return f"{said or 'no findings'} in {counted(report.looked_at, report.things)}{known}"

@@ -1,10 +1,11 @@
-"""All rules by id, in the order in which they are listed."""
+"""All rules by id, in the order in which they are listed: those of `busline check`, and those of the audits."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from busline.contract.rules import (
+    audit_code_rules,
     audit_rules,
     docs,
     evolution_rules,
@@ -56,6 +57,6 @@ _ALL: Final = (
 )
 RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in _ALL}
 """Those of `busline check`."""
-AUDIT_RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in audit_rules.AUDIT}
+AUDIT_RULES: Final[dict[str, Rule]] = {rule.id: rule for rule in (*audit_rules.AUDIT, *audit_code_rules.AUDIT_CODE)}
 """Those of `busline audit`: they look at what is there, and cannot be off."""
 ALL_RULES: Final[dict[str, Rule]] = RULES | AUDIT_RULES

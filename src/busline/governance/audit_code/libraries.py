@@ -1,0 +1,100 @@
+"""Clients by the name that they are imported by: what they speak, and which of their arguments say where."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from busline.governance.audit_code.words import words
+
+KAFKA: Final = "kafka"
+CLIENTS: Final[dict[str, str]] = {
+    **dict.fromkeys(words("kafka aiokafka confluent_kafka faust pykafka kafkit quixstreams asynckafka mode_kafka"), KAFKA
+    ),
+    "faststream.kafka": KAFKA, "faststream.confluent": KAFKA, "faststream.redis": "redis", "faststream.nats": "nats",
+    "faststream.rabbit": "rabbitmq",
+    **dict.fromkeys(words("redis aioredis coredis rediscluster redis_om valkey fakeredis walrus rq arq dramatiq"), "redis"),
+    **dict.fromkeys(words("nats pynats stan asyncio_nats"), "nats"),
+    **dict.fromkeys(words("pika aio_pika aiormq amqp amqpstorm pyrabbit rabbitpy"), "rabbitmq"),
+    **dict.fromkeys(words("celery kombu"), "queue"),
+    **dict.fromkeys(words("psycopg psycopg2 psycopg_pool asyncpg aiopg pg8000 postgres"), "postgres"),
+    **dict.fromkeys(words("pymysql MySQLdb aiomysql asyncmy mysql mariadb"), "mysql"),
+    **dict.fromkeys(words("pyodbc pymssql aioodbc turbodbc"), "sql"),
+    **dict.fromkeys(words("oracledb cx_Oracle"), "oracle"),
+    **dict.fromkeys(words("sqlalchemy sqlmodel databases records dataset peewee pony tortoise django alembic ormar dj_database_url "
+        "pandas polars connectorx dask pyspark duckdb ibis sqlite_utils"),
+        "sql",
+    ),
+    **dict.fromkeys(words("sqlite3 aiosqlite apsw"), "sqlite"),
+    **dict.fromkeys(words("pymongo motor mongoengine beanie odmantic umongo"), "mongodb"),
+    **dict.fromkeys(words("cassandra acsylla aiocassandra scyllapy"), "cassandra"),
+    **dict.fromkeys(words("clickhouse_driver clickhouse_connect asynch aiochclient"), "clickhouse"),
+    **dict.fromkeys(words("elasticsearch opensearchpy elastic_transport"), "elasticsearch"),
+    **dict.fromkeys(words("boto3 aioboto3 aiobotocore botocore s3fs pynamodb minio smart_open"), "aws"),
+    **dict.fromkeys(words("snowflake redshift_connector trino prestodb neo4j influxdb_client ldap3"), ""),
+    **dict.fromkeys(words("memcache pymemcache aiomcache bmemcached pylibmc"), "memcached"),
+    **dict.fromkeys(words("paho pulsar zmq kazoo etcd3 consul stomp pyzmq rpyc Pyro5 Pyro4 jaydebeapi"), ""),
+    **dict.fromkeys(words("requests httpx aiohttp urllib urllib3 http httplib2 websockets websocket pycurl"), "http"),
+    **dict.fromkeys(words("niquests grequests treq tornado uplink zeep suds gql xmlrpc jsonrpclib hyper feedparser"), "http"),
+    **dict.fromkeys(words("grpc grpclib betterproto"), "grpc"),
+    **dict.fromkeys(words("socket asyncio paramiko asyncssh ftplib fabric telnetlib smbclient pysftp aioftp"), ""),
+    **dict.fromkeys(words("subprocess os multiprocessing invoke sh plumbum pexpect"), ""),
+    **dict.fromkeys(words("fsspec gcsfs adlfs google azure"), ""),
+}  # fmt: skip
+"""By module, or by dotted prefix where one package holds several. Empty: anything."""
+
+NAMES: Final = words(
+    "database dbname db database_name keyspace bucket bucket_name tablename table_name table queue queue_name queuename "
+    "topic topics subject subjects stream collection index schema exchange routing_key streamname topicarn queueurl "
+    "name catalog domain"
+)
+"""Keywords that name a thing within a store."""
+HOST_KEYS: Final = re.compile(
+    r"(?i)(host|hosts|hostname|server|servers|server_name|addr|address|node|nodes|seeds?|contact_points|endpoint|"
+    r"endpoint_url|url|uri|dsn|broker|brokers|bootstrap[._]servers|broker_url|target|service_url|location|hostaddr|"
+    r"base_url|connection_string|conninfo|metadata\.broker\.list|result_backend|backend)$"
+)
+CONNECTS: Final = re.compile(
+    r"(?i)(connect|connection|client|cluster|redis|pool|param|parameters|consumer|producer|conn|engine|channel|manager|"
+    r"broker|app|session|socket|database|elasticsearch|opensearch|ssh|ftp|server|kafka|proxy|create_connection|"
+    r"open_connection)\w*$"
+)
+BY_NAME: Final = words(
+    "import_module __import__ import_string import_object resolve_name run_module find_spec send_task signature "
+    "locate load_object autodiscover_tasks import_from_string patch"
+)
+"""Calls that take a module's name as text: another way to import it."""
+FILES: Final = re.compile(
+    r"(?i)^(open|os\.open|io\.\w+|codecs\.open|pathlib\.\w+|(posix|nt)?path\.\w+|os\.\w+|os\.path\.\w+|shutil\.\w+|"
+    r"glob\.\w+|tempfile\.\w+|aiofiles\.\w+|anyio\.\w+|pandas\.\w+|numpy\.\w+|polars\.\w+|pyarrow\.[\w.]+|h5py\.\w+|"
+    r"joblib\.\w+|shelve\.open|dbm\.open|mmap\.mmap|fcntl\.\w+|watchdog\.[\w.]+|watchfiles\.\w+|sys\.path\.\w+|"
+    r"gzip\.open|bz2\.open|lzma\.open|zipfile\.\w+|tarfile\.\w+|fileinput\.\w+|linecache\.\w+|runpy\.\w+|lmdb\.\w+|"
+    r"plyvel\.\w+|rocksdb\.\w+|duckdb\.\w+|sqlite3\.\w+|aiosqlite\.\w+|apsw\.\w+|diskcache\.\w+|tinydb\.\w+|"
+    r"subprocess\.\w+|site\.\w+|importlib\.[\w.]+|csv\.\w+|json\.\w+|yaml\.\w+|pickle\.\w+)(\(\)[\w.()]*)?$"
+)
+FILE_METHODS: Final = words(
+    "open read_text read_bytes write_text write_bytes iterdir glob rglob unlink mkdir touch rename exists stat"
+)
+MEMORY: Final = re.compile(
+    r"(^|\.)(SharedMemory|ShareableList|SharedMemoryManager|Semaphore|MessageQueue|attach|shm_open)$"
+)
+MEMORY_MODULES: Final = words("multiprocessing posix_ipc sysv_ipc SharedArray shared_memory _posixshmem mmap")
+_DATA_ONLY: Final = re.compile(
+    r"^(?:aiokafka|kafka|confluent_kafka|faust)\.(?:errors|error|structs|record|partitioner|codec|util|version|"
+    r"exceptions|serializer|conn\.ssl|KafkaError|KafkaException|TopicPartition|ConsumerRecord)(?:\.|$)"
+)
+
+
+def client_kind(dotted: str) -> str | None:
+    """What a call's library speaks; None: no client that is known."""
+    parts = dotted.replace("()", "").split(".")
+    for length in (2, 1):
+        found = CLIENTS.get(".".join(parts[:length]))
+        if found is not None:
+            return found
+    return None
+
+
+def raw_kafka(dotted: str) -> bool:
+    """A Kafka client's import, beyond its errors and plain values."""
+    return client_kind(dotted) == KAFKA and not _DATA_ONLY.match(dotted)
