@@ -2,6 +2,8 @@
 
     python scripts/servers.py up kafka              prints the URL and how to end it; the server stays
     python scripts/servers.py up kafka --nodes 3    a cluster: three replicas, of which one may die (about 1.2 GB)
+    python scripts/servers.py up kafka --enforcing  what docker/compose.yaml starts: nobody is anybody without a
+                                                    password; says where the administrator's is (with --nodes too)
     python scripts/servers.py up registry
     python scripts/servers.py down [kafka|registry]
 
@@ -31,13 +33,16 @@ except ModuleNotFoundError as missing:
 STATE = CACHE / "servers"
 
 
-def up(name: str, nodes: int = 1) -> None:
+def up(name: str, nodes: int = 1, *, enforcing: bool = False) -> None:
     if (STATE / f"{name}.json").exists():
         url = json.loads((STATE / f"{name}.json").read_text())["url"]
         raise ServerUnavailable(f"{name} is up already: {url}; end it by: python scripts/servers.py down {name}")
     if name == "kafka":
-        kafka = kafka_server.start(nodes)
+        kafka = kafka_server.start(nodes, enforcing=enforcing)
         url, pids, folder = kafka.url, kafka.pids, str(kafka.folder)
+        if enforcing:
+            print(f"the administrator is {kafka.admin[0]}, by the password in {kafka.admin_secret};", file=sys.stderr)
+            print(f"who is refused what: {', '.join(map(str, kafka.authorizer_logs))}", file=sys.stderr)
     else:
         registry = registry_server.start()
         url, pids, folder = registry.url, [registry.pid] if registry.pid else [], None
@@ -61,12 +66,22 @@ def down(name: str) -> None:
     file.unlink()
 
 
+def _nodes(how: list[str]) -> int | None:
+    """How many; None: no such command line."""
+    match [word for word in how if word != "--enforcing"]:
+        case []:
+            return 1
+        case ["--nodes", count] if count.isdigit() and int(count) > 0:
+            return int(count)
+    return None
+
+
 def main(arguments: list[str]) -> int:
     match arguments:
-        case ["up", ("kafka" | "registry") as name]:
-            up(name)
-        case ["up", "kafka", "--nodes", count] if count.isdigit() and int(count) > 0:
-            up("kafka", int(count))
+        case ["up", "registry"]:
+            up("registry")
+        case ["up", "kafka", *how] if (nodes := _nodes(how)) is not None:
+            up("kafka", nodes, enforcing="--enforcing" in how)
         case ["down", ("kafka" | "registry") as name]:
             down(name)
         case ["down"]:

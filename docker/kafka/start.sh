@@ -11,6 +11,12 @@ bin=${KAFKA_HOME:-/opt/kafka}/bin
 secrets=${BUSLINE_SECRETS:-/run/secrets}
 node=${BUSLINE_NODE:-$here/node.properties}
 work=${BUSLINE_WORK:-/tmp/busline}
+for name in admin broker; do
+  if [ ! -r "$secrets/$name" ] || [ "$(wc -l < "$secrets/$name")" -ne 0 ]; then
+    echo "start.sh: $secrets/$name is no file with a secret on one line, without a newline at its end" >&2
+    exit 1
+  fi
+done
 mkdir -p "$work"
 settings=$work/server.properties
 { sed "s|/run/secrets|$secrets|g" "$here/enforcing.properties"; cat "$node"; } > "$settings"
