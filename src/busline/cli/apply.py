@@ -2,128 +2,135 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
-from itertools import groupby
+import functools
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any
 
 import click
 
-from busline.cli import options
+from busline.cli import rotate
 from busline.cli.failures import Exit
-from busline.cli.options import json_option, run_async, workspace_option
+from busline.cli.options import Decorated, json_option, run_async
 from busline.cli.output import Output
-from busline.cli.target import Target, environment, load_workspace, of_environment, started
-from busline.errors import ApplyError
+from busline.cli.plan import show, told
+from busline.cli.plan_file import PlanFile, read_plan
+from busline.cli.planning import Asked, Planned, plan_options, planned
+from busline.cli.rotate import Rotating, rotation_options
+from busline.cli.secret_places import Keeping, as_json, secret_options, tell
+from busline.errors import ConfigurationError
 from busline.governance.apply import apply as carry_out
-from busline.governance.plan import Goal, Plan, plan_changes
-from busline.names import Team
-from busline.transport.base import Transport
+from busline.governance.secrets import Secrets
 
-if TYPE_CHECKING:
-    from busline.governance.registry import Registry
 
-_COLOURS: Final = {"+": "green", "~": "yellow", "-": "red"}
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """file: carry out the plan that is in it."""
+
+    file: Path | None
+    dry_run: bool
+    yes: bool
+    full: bool
+
+
+def _how_options(function: Decorated) -> Decorated:
+    """--plan, --dry-run, --yes and --full as one argument `how`."""
+
+    @click.option(
+        "--plan",
+        "file",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Carry out this plan of busline plan --out, if it is still what would be done.",
+    )
+    @click.option(
+        "--dry-run", is_flag=True, help="Show what would change, change nothing; exit code 3 if anything would."
+    )
+    @click.option("--yes", is_flag=True, help="Do not ask, where a person is there, before access widens or data goes.")
+    @click.option("--full", is_flag=True, help="Show each line, also those that are alike.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, file: Path | None, dry_run: bool, yes: bool, full: bool, **kwargs: Any) -> Any:
+        return function(*args, how=How(file=file, dry_run=dry_run, yes=yes, full=full), **kwargs)
+
+    return wrapped
 
 
 @click.command(epilog="Example: busline apply --env local --dry-run")
-@click.option("--env", type=options.text, required=True, help="An environment of the workspace's busline.yaml.")
-@click.option("--url", type=options.text, help="The engine's URL; instead of the environment's.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, change nothing; exit code 3 if anything would.")
-@click.option(
-    "--remove-team",
-    "removed",
-    type=options.team,
-    multiple=True,
-    metavar="TEAM",
-    help="Its folder is gone: remove its contracts and services from the contract log. Can be repeated.",
-)
-@workspace_option
+@plan_options
+@_how_options
+@secret_options
+@rotation_options
 @json_option
-def apply(
-    output: Output, env: str, url: str | None, dry_run: bool, removed: tuple[Team, ...], workspace: Path | None
-) -> int:
-    """Create and alter topics, register schemas and write the contract log, as the workspace says.
+def apply(output: Output, asked: Asked, how: How, keeping: Keeping, rotating: Rotating) -> int | None:
+    """Bring an environment to what the workspace says: topics, schemas, rights, users, quotas and the contract log.
 
-    It can be run again at any time: what is done already is found done. A topic's retention and max_record follow its
-    contract; its partitions never change. No topic is ever deleted, and of the contract log only the entries of
-    services that are gone from a team of this workspace: several workspaces may share one engine.
+    It does what `busline plan` shows. It can be run again at any time: what is done already is found done, and what was
+    stopped is gone on with. Rights that no contract gives are taken away before others are given, and it ends when
+    every broker follows. Nothing that holds records is deleted without --allow-delete, and no topic gets more
+    partitions without --allow-partitions. A new user's secret is made here unless one is given: by the variable
+    BUSLINE_SECRET_TEAM_SERVICE, by a file, or by `credentials.services` of busline.yaml.
     """
-    loaded = load_workspace(workspace)
-    found = environment(loaded, env)
-    target = of_environment(loaded, found)
-    goal = Goal(
-        contracts=loaded.contracts,
-        services=loaded.services,
-        teams=loaded.teams,
-        commit=loaded.commit,
-        replicas=found.replicas,
-        removed=frozenset(removed),
-    )
-    return run_async(_apply(output, goal, replace(target, url=url or target.url), dry_run))
+    if rotating:
+        return run_async(rotate.carry_out(output, asked, rotating, keeping))
+    file = read_plan(how.file) if how.file else None
+    if file is not None:
+        asked = _from_file(file, asked)
+    return run_async(_apply(output, asked, how, keeping, file))
 
 
-async def _apply(output: Output, goal: Goal, target: Target, dry_run: bool) -> int:
-    async with contextlib.AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(started(target))
-        _check_enforced(engine, target)
-        registry = None
-        if target.registry:
-            registry = await stack.enter_async_context(_registry(target.registry))
-        plan = await plan_changes(goal, engine, registry)
-        if not dry_run:
-            await carry_out(plan, engine, registry, narrate=output.note)
-    _show(output, plan, target, dry_run)
-    return Exit.PENDING if dry_run and plan.changes else Exit.OK
-
-
-@contextlib.asynccontextmanager
-async def _registry(url: str) -> AsyncIterator[Registry]:
-    """Imported only where there is one: httpx comes with an extra."""
-    from busline.governance.registry import Registry
-
-    async with Registry.at(url) as registry:
-        yield registry
-
-
-def _check_enforced(engine: Transport, target: Target) -> None:
-    denies = target.environment is not None and target.environment.enforce == "deny"
-    if denies and not engine.features.enforced:
-        raise ApplyError(
-            "this engine does not enforce contracts, and the environment says `enforce: deny`",
-            where=target.url,
-            fix="Write `enforce: warn` if that is what you want, or take an engine that refuses what is not granted.",
+def _from_file(file: PlanFile, asked: Asked) -> Asked:
+    if asked.env not in (None, file.environment):
+        raise ConfigurationError(
+            f"the plan is for the environment {file.environment!r}", fix="Leave out --env, or plan for that one."
         )
+    if asked != Asked(env=asked.env, workspace=asked.workspace):
+        raise ConfigurationError("a plan was made with its own options", fix="With --plan, say none; or plan again.")
+    return file.asked(asked.workspace)
 
 
-def _show(output: Output, plan: Plan, target: Target, dry_run: bool) -> None:
-    env = target.environment.name if target.environment else ""
-    for note in plan.notes:
-        output.note(click.style(f"note: {note}", fg="yellow"))
-    output.result(
-        {
-            "environment": env,
-            "applied": not dry_run,
-            "changes": [change._asdict() for change in plan.changes],
-            "notes": list(plan.notes),
-        },
-        "\n".join(_lines(plan)),
-    )
-    if dry_run and plan.changes:
-        output.note(f"nothing was changed; to do it: busline apply --env {env}")
-    elif plan.changes:
-        output.note(f"applied to {target.url}; next: busline run MODULE:BUS")
+async def _apply(output: Output, asked: Asked, how: How, keeping: Keeping, file: PlanFile | None) -> int:
+    async with planned(asked, output) as made:
+        if file is not None:
+            file.check_is(made)
+        if how.dry_run:
+            show(output, made, full=how.full, more={"applied": False})
+            return _pending(output, made)
+        if not output.as_json:
+            show(output, made, full=how.full, more={})
+        _ask(output, made, how)
+        await _carry_out(output, made, keeping)
+    return Exit.OK
 
 
-def _lines(plan: Plan) -> Iterator[str]:
-    """Grouped by what the changes are about, then one line of counts."""
-    for about, changes in groupby(plan.changes, key=lambda change: change.about):
-        yield click.style(about, bold=True)
-        for change in changes:
-            yield click.style(f"  {change.mark} {change.what}", fg=_COLOURS[change.mark])
-    counts = Counter[str](change.mark for change in plan.changes)
-    words = {"+": "new", "~": "changed", "-": "gone"}
-    yield ", ".join(f"{counts[mark]} {words[mark]}" for mark in words if counts[mark]) or "no changes"
+def _pending(output: Output, made: Planned) -> int:
+    if not made.plan.changes:
+        return Exit.OK
+    output.note(f"nothing was changed; to do it: busline apply --env {made.env}")
+    return Exit.PENDING
+
+
+def _ask(output: Output, made: Planned, how: How) -> None:
+    """A pipeline is not asked: there, the merge was the question."""
+    hurts = made.plan.destroys or made.plan.widens
+    if hurts and not how.yes and output.interactive and sys.stdin.isatty():
+        click.confirm(f"Apply this to {made.env} ({made.target.url})?", abort=True, err=True)
+
+
+async def _carry_out(output: Output, made: Planned, keeping: Keeping) -> None:
+    assert made.target.environment is not None
+    secrets = keeping.secrets(made.workspace, made.target.environment)
+    done = False
+    try:
+        await carry_out(made.plan, made.engine, made.registry, secrets=secrets, narrate=output.note)
+        done = True
+    finally:  # a user may have its secret by now, also where a later step failed
+        _tell(output, made, secrets, done=done)
+
+
+def _tell(output: Output, made: Planned, secrets: Secrets, *, done: bool) -> None:
+    tell(output, secrets)
+    if output.as_json and (done or secrets.to_print):
+        output.result({**told(made), "applied": done, **as_json(secrets)})
+    if done and made.plan.changes:
+        output.note(f"applied to {made.target.url}; next: busline run MODULE:BUS")

@@ -10,6 +10,7 @@ from busline.cli.declare import busline_yaml, write_files
 from busline.cli.options import json_option
 from busline.cli.output import Output
 from busline.cli.pipeline import HOSTS, PIPELINES, pipeline_files
+from busline.cli.platform_init import Platform, platform_options
 from busline.cli.target import load_workspace
 from busline.cli.workspace_path import FILE, FOLDER
 from busline.errors import ConfigurationError
@@ -95,16 +96,25 @@ accepts: []
 @click.option(
     "--ci", type=click.Choice(HOSTS), help="Write the pipeline and CODEOWNERS of the workspace there instead."
 )
+@platform_options
 @json_option
-def init(output: Output, folder: Path, service: str, company: str, ci: str | None) -> None:
+def init(
+    output: Output, folder: Path, service: str, company: str, ci: str | None, platform: Platform | None
+) -> int | None:
     """Make a workspace (schemas/) and a service that runs at once, in FOLDER or here.
 
     Nothing is overwritten: if one of the files is there already, none is written. With --ci, for the workspace that is
     there: a pipeline that runs `busline check`, and `busline apply` after a merge; and a CODEOWNERS from the team
     files, or the lines that one which is there lacks.
+
+    With --platform, for the platform team: the users that busline itself works with on a guarded engine, and what each
+    may do; written as a script, or with --create made there by an administrator's credentials (BUSLINE_USER).
     """
+    if platform is not None:
+        return platform.carry_out(output, folder)
     if ci:
-        return _pipeline(output, folder, ci)
+        _pipeline(output, folder, ci)
+        return None
     name = Service(service)
     module = name.name.replace("-", "_")
     files = _files(name, module, company)

@@ -11,6 +11,7 @@ after the other is deleted: whoever is stopped in between goes on from there, an
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from busline.bus.contract_log import ContractLog, write
-from busline.errors import ApplyError, ContractError, UnknownTopic
+from busline.errors import ApplyError, ContractError, UnknownTopic, Unreachable
 from busline.names import CONTRACT_LOG, Service
 from busline.transport.base import Transport
 from busline.transport.guard import MECHANISMS, Credential, Guarded, Mechanism
@@ -26,6 +27,8 @@ from busline.transport.guard import MECHANISMS, Credential, Guarded, Mechanism
 OVERDUE: Final = dt.timedelta(days=7)
 _PREFIX: Final = b"rotation/"
 _FORMAT: Final = 1
+VISIBLE_WITHIN: Final = 30.0
+_PAUSE: Final = 0.02
 
 
 class Giver(Protocol):
@@ -141,8 +144,8 @@ def _begin(service: Service, user: str, there: frozenset[Mechanism], today: dt.d
     if len(there) > 1:
         old, new = MECHANISMS
         raise ApplyError(
-            f"{service} has a secret for {old} and one for {new}, and no rotation is recorded: nobody can tell from here"
-            " which one is in use",
+            f"{service} has a secret for {old} and one for {new}, and no rotation is recorded: nobody can tell which"
+            " one is in use",
             where=f"user {user}",
             fix="Find out by which the service logs in, and delete the other: kafka-configs.sh --bootstrap-server …"
             f" --alter --entity-type users --entity-name {user} --delete-config {new} (or {old}).",
@@ -186,8 +189,15 @@ async def _begun(service: Service, engine: Transport) -> tuple[ContractLog, Rota
 async def _write(engine: Transport, log: ContractLog, changes: Mapping[bytes, bytes | None]) -> None:
     """Raises ApplyError where somebody else wrote the same between our reading and our writing."""
     ours = (await write(engine, changes))[0].offset
-    new = await log.read()
+    try:
+        async with asyncio.timeout(VISIBLE_WITHIN):
+            new = await log.read()
+            while log.next <= ours:  # a transaction's end is acknowledged a little before it is to be read
+                await asyncio.sleep(_PAUSE)
+                new += await log.read()
+    except TimeoutError:
+        what = f"what was written is not to be read after {VISIBLE_WITHIN:g} s"
+        raise Unreachable(what, where=CONTRACT_LOG, fix="Run it again: it goes on from here.") from None
     if any(entry.key in changes and entry.offset < ours for entry in new):
-        raise ApplyError(
-            "another run rotates the same service at this moment", where=CONTRACT_LOG, fix="Look: busline plan."
-        )
+        what = "another run rotates the same service at this moment"
+        raise ApplyError(what, where=CONTRACT_LOG, fix="Look: busline plan.")
