@@ -240,14 +240,6 @@ async def test_the_note_is_seen_with_every_commit_and_from_the_first_on(transpor
     assert topic in await transport.groups()
 
 
-async def test_a_topic_is_what_its_spec_says(kafka: Any, transport: KafkaTransport, unique: str) -> None:
-    spec = TopicSpec(name=f"wire.{unique}", partitions=3, compacted=True, retention=86_400_000, max_record=5_000)
-    await transport.create_topics([spec])
-    await transport.create_topics([spec])
-    found = (await transport.topics())[spec.name]
-    assert (found.partitions, found.compacted, found.retention, found.max_record) == (3, True, 86_400_000, 5_000)
-
-
 async def test_closing_with_an_engine_that_is_gone_is_bounded(kafka: Any, topic: str) -> None:
     """What was sent is unknown, what was not is certainly not published: no third case, and no endless close."""
 

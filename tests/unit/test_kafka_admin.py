@@ -9,7 +9,8 @@ import pytest
 
 from busline.errors import BuslineError, Unreachable
 from busline.record import TopicPartition
-from busline.transport.kafka import admin, admin_client
+from busline.transport.kafka import admin_client
+from busline.transport.kafka.groups import KafkaGroups
 
 
 class Connection:
@@ -19,12 +20,10 @@ class Connection:
         return "nowhere:1"
 
 
-def failing(
-    monkeypatch: pytest.MonkeyPatch, *failures: type[Exception]
-) -> tuple[admin.KafkaAdmin, list[type[Exception]]]:
+def failing(monkeypatch: pytest.MonkeyPatch, *failures: type[Exception]) -> tuple[KafkaGroups, list[type[Exception]]]:
     left = list(failures)
     client: Any = Connection()
-    made = admin.KafkaAdmin(client)
+    made = KafkaGroups(client)
 
     def call(work: Any, server: str) -> Any:
         if left:

@@ -211,7 +211,7 @@ class Records(ConformanceBase):
             await self.within(transport.alter_topics([wanted]))
 
             async def altered() -> None:
-                while replace((await transport.topics())[topic], replicas=None) != wanted:  # noqa: ASYNC110
+                while replace((await transport.topics())[topic], replicas=None, min_insync=None) != wanted:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
             await self.within(altered())

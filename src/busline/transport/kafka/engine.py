@@ -12,13 +12,14 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 from busline.errors import RetentionGap, TransportClosed
 from busline.record import Position, Positions, Record
 from busline.transport.base import Bounds, Features, Outcome, Start
-from busline.transport.kafka.admin import KafkaAdmin
 from busline.transport.kafka.connection import Connection, partitions_of
 from busline.transport.kafka.consuming import GRACE, GroupConsumer, KafkaConsumer, assignor, end, starts
 from busline.transport.kafka.failures import FOREIGN, translate
+from busline.transport.kafka.groups import KafkaGroups
 from busline.transport.kafka.guard import KafkaGuard
 from busline.transport.kafka.publishing import Publisher
 from busline.transport.kafka.tail import visible_ends
+from busline.transport.kafka.topics import KafkaTopics
 from busline.transport.kafka.transactions import publish_atomically
 from busline.transport.kafka.users import KafkaUsers
 from busline.transport.security import Security
@@ -27,7 +28,7 @@ PUBLISH_DEADLINE = 30.0
 FETCH_BYTES = 4 * 1024 * 1024
 
 
-class KafkaTransport(KafkaAdmin, KafkaGuard, KafkaUsers):
+class KafkaTransport(KafkaTopics, KafkaGroups, KafkaGuard, KafkaUsers):
     """Implements Transport, Seekable, Groups, Admin, Guarded and Transactional over Kafka 2.5 and newer.
 
     servers: `host:port` each. security: by default what the environment says. publish_deadline: seconds after which a
