@@ -5,10 +5,12 @@ import itertools
 import os
 import statistics
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from faststream import AckPolicy
 
@@ -21,6 +23,7 @@ from busline.contract.infer import infer
 from busline.contract.model import Publication, ServiceSpec, Subscription
 from busline.governance.apply import apply
 from busline.governance.plan import Goal, plan_changes
+from busline.governance.secrets import SecretPlaces, Secrets
 from busline.names import ContractName, Service
 from busline.transport.base import Admin, TopicSpec
 from busline.transport.resolve import resolve
@@ -61,7 +64,9 @@ async def prepare(url: str) -> None:
         writer = ServiceSpec(name=WRITER, publishes=(Publication(contract=CONTRACT, version=1),))
         reader = ServiceSpec(name=READER, subscribes=(Subscription(contract=CONTRACT, version=1),))
         goal = Goal(contracts={CONTRACT: contract}, services={WRITER: writer, READER: reader}, teams={})
-        await apply(await plan_changes(goal, engine), engine)
+        with tempfile.TemporaryDirectory() as folder:
+            secrets = Secrets(SecretPlaces(folder=Path(folder)))
+            await apply(await plan_changes(goal, engine), engine, secrets=secrets)
         assert isinstance(engine, Admin)
         await engine.create_topics([TopicSpec(name=name, partitions=PARTITIONS) for name in (BARE, JSON, LATENCY)])
     finally:

@@ -22,6 +22,7 @@ from busline import Bus, Event
 from busline.contract.workspace import Workspace
 from busline.governance.apply import apply
 from busline.governance.plan import Goal, plan_changes
+from busline.governance.secrets import SecretPlaces, Secrets
 from busline.transport.resolve import resolve
 from examples.flights import board, data, delays, direct
 from examples.flights.models import AircraftMoved, FlightCancelled, WeatherObserved, moment
@@ -35,10 +36,11 @@ async def apply_contracts(url: str) -> None:
     """What `busline apply` does: topics and contract log, as the workspace says."""
     workspace = Workspace.load(WORKSPACE)
     goal = Goal(contracts=workspace.contracts, services=workspace.services, teams=workspace.teams)
+    secrets = Secrets(SecretPlaces(folder=Path(".busline/secrets/flights")))
     engine = resolve(url)
     await engine.start()
     try:
-        await apply(await plan_changes(goal, engine), engine)
+        await apply(await plan_changes(goal, engine), engine, secrets=secrets)
     finally:
         await engine.aclose()
 

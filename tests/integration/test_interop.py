@@ -35,6 +35,7 @@ from busline.contract.workspace import Workspace
 from busline.governance.apply import apply
 from busline.governance.plan import Goal, plan_changes
 from busline.governance.registry import Registry
+from busline.governance.secrets import SecretPlaces, Secrets
 from busline.names import ContractName, Service
 from busline.record import TopicPartition
 from busline.testing.engines import started
@@ -128,15 +129,19 @@ class Place:
     def add_version(self, number: int, model: Any) -> None:
         self._write(f"{self.team}/order-placed/{number}.avsc", schema_of(model).text)
 
+    @property
+    def secrets(self) -> Secrets:
+        return Secrets(SecretPlaces(folder=self._folder.parent / "secrets"))
+
     async def apply(self, registry: str | None = None) -> None:
         loaded = Workspace.load(self._folder)
         goal = Goal(contracts=loaded.contracts, services=loaded.services, teams=loaded.teams, commit=loaded.commit)
         async with started(self.url) as engine:
             if registry is None:
-                await apply(await plan_changes(goal, engine), engine)
+                await apply(await plan_changes(goal, engine), engine, secrets=self.secrets)
                 return
             async with Registry.at(registry) as client:
-                await apply(await plan_changes(goal, engine, client), engine, client)
+                await apply(await plan_changes(goal, engine, client), engine, client, secrets=self.secrets)
 
     def checkout(self) -> Bus:
         return Bus(self.url, service=f"{self.team}/checkout")

@@ -18,6 +18,7 @@ from busline.errors import ReadersHurt
 from busline.governance.apply import apply
 from busline.governance.deployment import Place, contract_obstacles, service_obstacles
 from busline.governance.plan import Goal, plan_changes
+from busline.governance.secrets import SecretPlaces, Secrets
 from busline.governance.running import Deployed, look
 from busline.governance.survey import Merged
 from busline.names import ContractName, Service
@@ -81,7 +82,8 @@ class Shop:
     async def apply(self, engine: Transport) -> None:
         merged = self.merged
         goal = Goal(contracts=merged.contracts, services=merged.services, teams=merged.teams)
-        await apply(await plan_changes(goal, engine), engine)
+        secrets = Secrets(SecretPlaces(folder=self.folder.parent / "secrets"))
+        await apply(await plan_changes(goal, engine), engine, secrets=secrets)
 
     async def place(self, engine: Transport) -> Place:
         today = dt.datetime.now(dt.UTC).date()

@@ -40,8 +40,8 @@ class AccessPlan:
     notes: tuple[str, ...] = ()
 
     @property
-    def creates(self) -> set[Acl]:
-        return {*self.grant, *self.narrow}
+    def creates(self) -> dict[Acl, Why]:
+        return self.grant | self.narrow
 
 
 def compare_access(wanted: Access, live: Live, ownership: Ownership, goal: Goal) -> AccessPlan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from busline.governance.intent import begun
-from busline.governance.journal import Journal, journal
+from busline.governance.journal import journal
 from busline.governance.plan import Plan
 from busline.governance.steps import AccessSteps, Hands, Narrate, SecretSource, bring_topics, check_secrets
 from busline.governance.subjects import Ids, register
@@ -18,6 +18,7 @@ from busline.transport.base import Admin, Transport
 from busline.transport.guard import Guarded
 
 if TYPE_CHECKING:
+    from busline.governance.announce import Announcer
     from busline.governance.registry import Registry
 
 
@@ -28,10 +29,12 @@ async def apply(
     *,
     secrets: SecretSource | None = None,
     narrate: Narrate = lambda _: None,
+    announcer: Announcer | None = None,
 ) -> int:
     """Carry a plan out; how many records the contract log took. Idempotent.
 
-    secrets: asked for each user that does not exist yet.
+    secrets: asked for each user that does not exist yet. announcer: who tells of the changes, in the transaction that
+    makes them the state.
 
     Raises ApplyError when another apply came between plan and apply or begins meanwhile, NotInForce naming brokers that
     do not follow, and what the engine and the registry raise: then a next plan holds what is left.
@@ -44,8 +47,8 @@ async def apply(
         hands = Hands(engine=engine, journal=book, narrate=narrate)
         access = _access_steps(plan, engine, hands)
         if isinstance(engine, Guarded):
-            takes = access.takes if access else plan.left.takes if plan.left else ()
-            await book.begin(begun(commit=plan.goal.commit, fingerprint=plan.fingerprint, takes=takes))
+            rights = {"takes": plan.taken, "gives": plan.given}
+            await book.begin(begun(commit=plan.goal.commit, fingerprint=plan.fingerprint, **rights))
             narrate("1/7 said in the contract log what is to be done")
         if access:
             await access.take()
@@ -53,13 +56,24 @@ async def apply(
         ids = await _bring_schemas(plan, registry, hands)
         if access:
             await access.give(secrets)
-        return await _end(plan, ids, book, narrate)
+        told = announcer.records(plan, ids) if announcer else ()
+        records = plan.goal.changes(ids, plan.applied)
+        await book.end(records, told)
+        narrate(f"7/7 records to {CONTRACT_LOG}: {len(records):,}" + (f", events: {len(told):,}" if told else ""))
+        return len(records)
 
 
 def _access_steps(plan: Plan, engine: Transport, hands: Hands) -> AccessSteps | None:
     if not plan.guarded or not isinstance(engine, Guarded):
         return None
-    return AccessSteps(plan=plan.access, engine=engine, hands=hands, ownership=plan.ownership, left=plan.left)
+    return AccessSteps(
+        plan=plan.access,
+        engine=engine,
+        hands=hands,
+        ownership=plan.ownership,
+        taken=plan.taken,
+        again=plan.left is not None,
+    )
 
 
 async def _bring_log(plan: Plan, engine: Transport) -> None:
@@ -75,10 +89,3 @@ async def _bring_schemas(plan: Plan, registry: Registry | None, hands: Hands) ->
     if plan.subjects.todo:
         hands.narrate(f"4/7 subjects in the registry: {len(plan.subjects.todo):,}")
     return ids
-
-
-async def _end(plan: Plan, ids: Ids, book: Journal, narrate: Narrate) -> int:
-    records = plan.goal.changes(ids, plan.applied)
-    await book.end(records)
-    narrate(f"7/7 records to {CONTRACT_LOG}: {len(records):,}")
-    return len(records)

@@ -6,10 +6,12 @@ follow yet. The transaction that writes the new state removes it. No bus reads i
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import getpass
 import json
 import socket
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,13 +25,15 @@ _UNKNOWN: Final = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """by: who runs it. started: ISO 8601, UTC. takes: rights that went, and may still hold on some broker."""
+    """by: who runs it. started: ISO 8601, UTC. takes, gives: rights that it was about to change; those that it took
+    may still hold on some broker."""
 
     by: str
     started: str
     commit: str | None = None
     fingerprint: str = ""
     takes: frozenset[Acl] = frozenset()
+    gives: frozenset[Acl] = frozenset()
 
     def record(self) -> bytes:
         said = {
@@ -38,7 +42,7 @@ class Intent:
             "started": self.started,
             "commit": self.commit,
             "fingerprint": self.fingerprint,
-            "takes": [list(acl) for acl in sorted(self.takes)],
+            "rights": _packed(self.takes, self.gives),
         }
         return json.dumps(said, separators=(",", ":")).encode()
 
@@ -47,10 +51,12 @@ class Intent:
         return f"an apply by {self.by}, started at {self.started}{commit}"
 
 
-def begun(*, commit: str | None, fingerprint: str, takes: Iterable[Acl]) -> Intent:
+def begun(*, commit: str | None, fingerprint: str, takes: Iterable[Acl], gives: Iterable[Acl]) -> Intent:
     """The intent of an apply that begins now."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Intent(by=_who(), started=now, commit=commit, fingerprint=fingerprint, takes=frozenset(takes))
+    return Intent(
+        by=_who(), started=now, commit=commit, fingerprint=fingerprint, takes=frozenset(takes), gives=frozenset(gives)
+    )
 
 
 def read_intent(value: bytes | None) -> Intent | None:
@@ -59,15 +65,28 @@ def read_intent(value: bytes | None) -> Intent | None:
         return None
     try:
         said = json.loads(value)
+        takes, gives = _unpacked(said["rights"])
         return Intent(
             by=str(said["by"]),
             started=str(said["started"]),
             commit=said.get("commit"),
             fingerprint=str(said.get("fingerprint", "")),
-            takes=frozenset(map(_acl, said.get("takes", ()))),
+            takes=takes,
+            gives=gives,
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return Intent(by=_UNKNOWN, started=_UNKNOWN)
+
+
+def _packed(*rights: frozenset[Acl]) -> str:
+    """A tenth of the size: tens of thousands of rights stay far below the largest record."""
+    lists = [[list(acl) for acl in sorted(some)] for some in rights]
+    return base64.b64encode(zlib.compress(json.dumps(lists).encode())).decode()
+
+
+def _unpacked(text: str) -> tuple[frozenset[Acl], frozenset[Acl]]:
+    takes, gives = json.loads(zlib.decompress(base64.b64decode(text)))
+    return frozenset(map(_acl, takes)), frozenset(map(_acl, gives))
 
 
 def _acl(said: list[Any]) -> Acl:

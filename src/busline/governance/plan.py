@@ -30,12 +30,12 @@ from busline.governance.live import Live, read_live
 from busline.governance.ownership import Ownership
 from busline.governance.plan_lines import Found, Lines, plan_lines
 from busline.governance.removal import deletions, removal_conflicts
-from busline.governance.rights import wanted_access
+from busline.governance.rights import Why, wanted_access
 from busline.governance.subjects import SubjectPlan, compare_subjects
 from busline.governance.topics import Known, TopicPlan, compare_topics, wanted_topics
 from busline.names import ContractName
 from busline.transport.base import Transport
-from busline.transport.guard import Guarded
+from busline.transport.guard import Acl, Guarded
 
 if TYPE_CHECKING:
     from busline.governance.registry import Registry
@@ -92,6 +92,18 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         return self.lines.fingerprint
+
+    @property
+    def taken(self) -> frozenset[Acl]:
+        """Rights that go, also those that an apply that did not end took already."""
+        before = self.left.takes if self.left else frozenset()
+        return self.access.revoke | (before - self.access.live.acls)
+
+    @property
+    def given(self) -> dict[Acl, Why]:
+        """Rights that come, also those that an apply that did not end gave already."""
+        wanted, before = self.access.wanted.acls, self.left.gives if self.left else frozenset()
+        return self.access.creates | {acl: wanted[acl] for acl in before if acl in wanted}
 
     @property
     def is_empty(self) -> bool:

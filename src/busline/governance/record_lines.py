@@ -11,6 +11,7 @@ from busline.governance.applied import Applied
 from busline.governance.change import Change
 from busline.governance.goal import Goal
 from busline.governance.topics import was_before
+from busline.names import ContractName, Service, Team
 
 _SHOWN: Final = 60
 
@@ -54,12 +55,12 @@ def taken_over(goal: Goal, applied: Applied, records: Collection[bytes], busy: C
         if key in applied.entries or about in busy:
             continue
         if kind in ("contract", "version"):
-            contract = next((c for c in (goal.published.get(about),) if c), None)  # type: ignore[call-overload]
-            if contract and was_before(contract):
+            contract = goal.published[ContractName(about)]
+            if was_before(contract) or (contract.topic in applied.topics and _is_adopted(contract.owner, goal)):
                 found.add(key)
         elif kind == "service":
-            service = goal.services.get(name)  # type: ignore[call-overload]
-            if service and service.kafka_user and service.kafka_user not in busy:
+            user = goal.services[Service(name)].kafka_user
+            if user and user not in busy:
                 found.add(key)
     rest = {team_of(key) for key in set(records) - found if not key.startswith(b"team/")}
     found |= {
@@ -68,6 +69,11 @@ def taken_over(goal: Goal, applied: Applied, records: Collection[bytes], busy: C
         if key.startswith(b"team/") and key not in applied.entries and found and team_of(key) not in rest
     }
     return found
+
+
+def _is_adopted(team: Team, goal: Goal) -> bool:
+    """As adopt writes it: without a user for its persons."""
+    return team in goal.teams and not goal.teams[team].people
 
 
 def _short(values: Mapping[str, Any], part: str) -> str:

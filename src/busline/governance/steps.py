@@ -22,7 +22,6 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 from busline.errors import ApplyError
 from busline.governance.access_plan import AccessPlan
-from busline.governance.intent import Intent
 from busline.governance.journal import Journal, another
 from busline.governance.live import read_live
 from busline.governance.ownership import Ownership
@@ -88,25 +87,21 @@ async def bring_topics(plan: TopicPlan, hands: Hands) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessSteps:
-    """Steps 2, 3, 5 and 6. left: what an apply that did not end had begun, None: there is none such."""
+    """Steps 2, 3, 5 and 6. taken: what must be gone everywhere before anything is given. again: another apply began and
+    did not end."""
 
     plan: AccessPlan
     engine: Guarded
     hands: Hands
     ownership: Ownership
-    left: Intent | None = None
-
-    @property
-    def takes(self) -> frozenset[Acl]:
-        """What must be gone everywhere before anything is given, also of what another apply took away."""
-        stays = self.plan.live.acls - self.plan.revoke
-        return self.plan.revoke | ((self.left.takes if self.left else frozenset()) - stays)
+    taken: frozenset[Acl]
+    again: bool = False
 
     async def take(self) -> None:
-        if self.left:
+        if self.again:
             await self._check_as_planned()
         await self.hands.each(sorted(self.plan.revoke), RIGHTS_AT_ONCE, "2/7 rights revoked", self.engine.delete_acls)
-        await self._settle(3, absent=self.takes)
+        await self._settle(3, absent=self.taken)
 
     async def give(self, secrets: SecretSource | None) -> None:
         plan, hands, engine = self.plan, self.hands, self.engine
@@ -119,9 +114,9 @@ class AccessSteps:
             quotas, RIGHTS_AT_ONCE, "5/7 quotas set", lambda some: engine.set_quotas({u: plan.quotas[u] for u in some})
         )
         await hands.each(sorted(plan.creates), RIGHTS_AT_ONCE, "5/7 rights given", engine.create_acls)
-        wanted = plan.wanted.acls.keys() if self.left else plan.creates
+        wanted = plan.wanted.acls.keys() if self.again else plan.creates
         await self._settle(6, present=wanted)
-        if self.left:
+        if self.again:
             await self._check_done()
 
     def _maker(self, secrets: SecretSource | None) -> Callable[[list[str]], Awaitable[None]]:
