@@ -21,20 +21,21 @@ from busline.transport.security import Security
 with warnings.catch_warnings():
     # kafka-python 3.0 reads its schemas by a call that Python 3.11 and 3.12 deprecate (and 3.13 takes back)
     warnings.filterwarnings("ignore", "(read_text|open_text|contents) is deprecated", DeprecationWarning)
-    import kafka.errors
-    from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+    from kafka import errors
+    from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
     from kafka.net.inet import KafkaNetSocket
     from kafka.net.sasl.oauth import AbstractTokenProvider
     from kafka.protocol import admin as protocol
+    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
     from kafka.protocol.metadata import MetadataRequest
     from kafka.structs import OffsetAndMetadata
     from kafka.structs import TopicPartition as KafkaPartition
 
 __all__ = [
-    "AT_ONCE", "CLUSTER_REFUSED", "NO_COORDINATOR_YET", "AdminClient", "ConfigResource", "ConfigResourceType",
-    "KafkaError", "KafkaPartition", "MetadataRequest", "OffsetAndMetadata", "ask", "check", "check_all", "portions",
-    "protocol",
+    "AT_ONCE", "CLUSTER_REFUSED", "NO_COORDINATOR_YET", "AdminClient", "ConsumerProtocolAssignment",
+    "KafkaError", "KafkaPartition", "MetadataRequest", "OffsetAndMetadata", "ask", "check", "check_all", "errors",
+    "portions", "protocol",
 ]  # fmt: skip
 
 AT_ONCE = 500
@@ -46,7 +47,7 @@ COORDINATOR_PAUSE = 0.2
 CLUSTER_REFUSED = 31
 ANSWER_WITHIN = 3.0
 """Seconds in which a broker has to answer to be the one that is asked."""
-NO_ANSWER = (kafka.errors.KafkaConnectionError, kafka.errors.KafkaTimeoutError)
+NO_ANSWER = (errors.KafkaConnectionError, errors.KafkaTimeoutError)
 T = TypeVar("T")
 
 
@@ -85,7 +86,7 @@ class AdminClient:
         while True:
             try:
                 return await asyncio.to_thread(self._in_thread, work, server)
-            except kafka.errors.KafkaError as error:
+            except errors.KafkaError as error:
                 if getattr(error, "errno", None) not in NO_COORDINATOR_YET or time.monotonic() > end:
                     raise self._translated(error) from error
             await asyncio.sleep(COORDINATOR_PAUSE)
@@ -112,8 +113,8 @@ class AdminClient:
         finally:
             client.close()
 
-    def _translated(self, error: kafka.errors.KafkaError) -> BuslineError:
-        if isinstance(error, kafka.errors.BrokerResponseError):
+    def _translated(self, error: errors.KafkaError) -> BuslineError:
+        if isinstance(error, errors.BrokerResponseError):
             return from_code(error.errno, str(error), where=self._connection.name)
         if getattr(error, "retriable", False) or isinstance(error, NO_ANSWER):
             return translate(TimeoutError(str(error) or type(error).__name__), where=self._connection.name)
@@ -137,9 +138,9 @@ def _prefer_answering(client: Any) -> None:
     manager.run(first)
 
 
-def ask(client: Any, request: Any) -> Any:
-    """The answer to one request, of any broker; who sends it reads its codes."""
-    return client._manager.run(client._manager.send, request)
+def ask(client: Any, request: Any, broker: int | None = None) -> Any:
+    """The answer to one request, of this broker or of any; who sends it reads its codes."""
+    return client._manager.run(client._manager.send, request, broker)
 
 
 def check(answer: Any, where: object, needs: str) -> None:

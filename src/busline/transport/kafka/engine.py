@@ -17,6 +17,7 @@ from busline.transport.kafka.consuming import GRACE, GroupConsumer, KafkaConsume
 from busline.transport.kafka.failures import FOREIGN, translate
 from busline.transport.kafka.groups import KafkaGroups
 from busline.transport.kafka.guard import KafkaGuard
+from busline.transport.kafka.inspecting import KafkaInspection
 from busline.transport.kafka.publishing import Publisher
 from busline.transport.kafka.tail import visible_ends
 from busline.transport.kafka.topics import KafkaTopics
@@ -28,7 +29,7 @@ PUBLISH_DEADLINE = 30.0
 FETCH_BYTES = 4 * 1024 * 1024
 
 
-class KafkaTransport(KafkaTopics, KafkaGroups, KafkaGuard, KafkaUsers):
+class KafkaTransport(KafkaTopics, KafkaGroups, KafkaGuard, KafkaUsers, KafkaInspection):
     """Implements Transport, Seekable, Groups, Admin, Guarded and Transactional over Kafka 2.5 and newer.
 
     servers: `host:port` each. security: by default what the environment says. publish_deadline: seconds after which a
