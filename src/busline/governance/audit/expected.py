@@ -61,7 +61,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """merged: the workspace. applied: the contract log, as `catalog` holds it. platform: rights of busline's own users."""
+    """merged: the workspace. applied: the log, as `catalog` holds it. platform: rights of busline's own users."""
 
     merged: State
     applied: State

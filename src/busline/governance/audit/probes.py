@@ -1,0 +1,142 @@
+"""Probes on every listener: what the admin API hides (super users, everyone allowed where no ACL is found) and what no
+setting proves. No answer is never taken for a refusal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from busline.contract.finding import Finding
+from busline.errors import ConfigurationError
+from busline.governance.audit.expected import Expected
+from busline.governance.audit.findings import found, some
+from busline.governance.audit.listeners import Listener, listeners_of
+from busline.governance.audit.seen import Seen
+from busline.governance.principals import PROBE
+from busline.transport.security import Secret, Security
+
+if TYPE_CHECKING:
+    from busline.transport.kafka.probing import Probed
+
+VARIABLE: Final = "BUSLINE_PROBE_PASSWORD"
+_SCRAM: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256")
+_AT_ONCE: Final = 8
+
+
+def probe_secret(environ: Mapping[str, str] = os.environ) -> Secret | None:
+    """BUSLINE_PROBE_PASSWORD, or the file that BUSLINE_PROBE_PASSWORD_FILE names. Raises ConfigurationError."""
+    if file := environ.get(f"{VARIABLE}_FILE"):
+        if not os.access(file, os.R_OK):
+            raise ConfigurationError(f"the file of {VARIABLE}_FILE cannot be read", where=file)
+        return Path(file)
+    return environ.get(VARIABLE) or None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One listener. anonymous: without credentials; probe: as busline/probe, None: not tried, `why_not` says why."""
+
+    listener: Listener
+    anonymous: Probed
+    probe: Probed | None = None
+    why_not: str = ""
+
+
+async def probe_listeners(seen: Seen, secret: Secret | None, security: Security) -> list[Tried]:
+    """security: whose certificate authorities are believed. Raises ConfigurationError for those."""
+    listeners = [one for number, settings in sorted(seen.brokers.items()) for one in listeners_of(number, settings)]
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(listener: Listener) -> Tried:
+        async with limit:
+            return await _try(listener, secret, security)
+
+    return list(await asyncio.gather(*(one(listener) for listener in listeners)))
+
+
+async def _try(listener: Listener, secret: Secret | None, security: Security) -> Tried:
+    from busline.transport.kafka.probing import probe_anonymous, probe_user
+
+    tls = listener.protocol.endswith("SSL")
+    anonymous = await probe_anonymous(listener.host, listener.port, tls=tls)
+    mechanism = next((one for one in _SCRAM if one in listener.mechanisms), None)
+    if mechanism is None or secret is None:
+        why = "it takes no SCRAM password" if mechanism is None else f"{VARIABLE} is not set"
+        return Tried(listener=listener, anonymous=anonymous, why_not=why)
+    login = Security(
+        user=PROBE,
+        password=secret,
+        mechanism=mechanism,
+        tls=tls,
+        ca_file=security.ca_file if tls else None,
+    )
+    return Tried(listener=listener, anonymous=anonymous, probe=await probe_user(listener.host, listener.port, login))
+
+
+def probe_findings(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
+    yield from _anonymous(expected, tried)
+    yield from _allowed(expected, tried)
+    yield from _not_run(expected, tried)
+
+
+def _anonymous(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
+    for one in tried:
+        if one.anonymous.outcome == "allowed":
+            more = "it may even list the ACLs: a super user" if one.anonymous.powerful else "it may not list the ACLs"
+            yield found(
+                "anonymous-connects",
+                f"listener {one.listener} answers who has no credentials",
+                "Close it, or let it ask for credentials (SASL, or SSL with ssl.client.auth=required).",
+                at=expected.place,
+                seen=f"{one.listener.protocol}; User:ANONYMOUS got the metadata, and {more}",
+                ask=expected.contact("busline"),
+            )
+
+
+def _allowed(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
+    allowing = [one.listener for one in tried if one.probe is not None and one.probe.outcome == "allowed"]
+    if allowing:
+        yield found(
+            "probe-allowed",
+            f"{PROBE} has no right, and may list the ACLs",
+            "Set allow.everyone.if.no.acl.found=false, and take it out of super.users; then restart the brokers.",
+            at=expected.place,
+            seen=f"on {some(allowing)}",
+            ask=expected.contact("busline"),
+        )
+
+
+def _not_run(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
+    """A listener without passwords lets nobody in by one; it is enough that its broker refused the probe elsewhere."""
+    reasons: dict[str, list[Listener]] = {}
+    probed = {one.listener.broker for one in tried if one.probe is not None and one.probe.outcome != "unknown"}
+    for one in tried:
+        if one.anonymous.outcome == "unknown":
+            reasons.setdefault(f"without credentials: {one.anonymous.why}", []).append(one.listener)
+        if one.probe is not None and one.probe.outcome == "unknown":
+            reasons.setdefault(f"as {PROBE}: {one.probe.why}", []).append(one.listener)
+        if one.probe is None and one.why_not and (one.listener.broker not in probed):
+            reasons.setdefault(f"as {PROBE}: {one.why_not}", []).append(one.listener)
+    if not tried:
+        reasons["the brokers' settings name no listener"] = []
+    for why, listeners in reasons.items():
+        yield found(
+            "probe-not-run",
+            f"not probed {why}",
+            f"Give the secret of {PROBE} by {VARIABLE}_FILE, and run the audit where the listeners can be reached.",
+            at=expected.place,
+            seen=f"listeners {some(listeners)}" if listeners else "",
+            ask=expected.contact("busline"),
+        )
+
+
+def summary(tried: Sequence[Tried]) -> str:
+    """For the report's end: what was tried, also where nothing was found."""
+    anonymous = sum(one.anonymous.outcome != "unknown" for one in tried)
+    probed = sum(one.probe is not None and one.probe.outcome != "unknown" for one in tried)
+    return f"{len(tried)} listeners: {anonymous} tried without credentials, {probed} as {PROBE}"

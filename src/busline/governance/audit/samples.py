@@ -1,0 +1,176 @@
+"""Records from the end of each contract's topic: what is no event of it, and keys that lie elsewhere.
+
+Bounded in records, in time and, as a broker answers with whole batches, in bytes by what one fetch takes. A connection
+is asked about few topics, since it keeps what it knows of each, and asks for all of it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from busline.contract.finding import Finding
+from busline.errors import BuslineError, RetentionGap
+from busline.governance.audit.expected import Expected
+from busline.governance.audit.findings import found, some
+from busline.governance.audit.judging import Judge
+from busline.record import TopicPartition
+from busline.transport.base import Bounds, Received, Seekable, Transport, Unreadable
+
+Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Transport]]
+"""A connection of its own, for a while."""
+Writers: TypeAlias = Callable[[str], str]
+"""Who wrote to a topic, in words, as far as somebody knows."""
+TOPICS_AT_ONCE: Final = 50
+_CONNECTIONS: Final = 2
+PATIENCE: Final = 30.0
+"""Seconds for the topics of one connection."""
+
+
+@dataclass(kw_only=True)
+class Samples:
+    """judges: of each topic that was looked into. missed: topics that could not be, and why."""
+
+    judges: list[Judge] = field(default_factory=list)
+    missed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        return sum(judge.faults.looked_at for judge in self.judges)
+
+
+async def sample(topics: Sequence[str], expected: Expected, count: int, open_: Open) -> Samples:
+    """The last `count` records of each partition. What fails is said in `missed`."""
+    samples, limit = Samples(), asyncio.Semaphore(_CONNECTIONS)
+
+    async def some_of(names: Sequence[str]) -> None:
+        async with limit:
+            try:
+                async with open_() as engine:
+                    if isinstance(engine, Seekable):
+                        await _Portion(engine, expected, count, samples).take(names)
+            except BuslineError as error:
+                samples.missed |= {name: _why(error) for name in names if name not in samples.missed}
+
+    names = sorted(topics)
+    portions = [names[at : at + TOPICS_AT_ONCE] for at in range(0, len(names), TOPICS_AT_ONCE)]
+    await asyncio.gather(*(some_of(portion) for portion in portions))
+    return samples
+
+
+class _Portion:
+    """Some topics by one connection."""
+
+    def __init__(self, engine: Seekable, expected: Expected, count: int, samples: Samples) -> None:
+        self._engine, self._expected, self._count, self._samples = engine, expected, count, samples
+        self._judges: dict[str, Judge] = {}
+
+    async def take(self, names: Sequence[str]) -> None:
+        ends: dict[TopicPartition, Bounds] = {}
+        for name in names:
+            try:
+                bounds = await self._engine.bounds(name)
+            except BuslineError as error:
+                self._samples.missed[name] = _why(error)
+                continue
+            contracts = [c for state in self._expected.states if (c := state.by_topic.get(name)) is not None]
+            self._judges[name] = Judge(contracts, len(bounds))
+            ends |= {TopicPartition(name, p): one for p, one in bounds.items() if one.first < one.next}
+        self._samples.judges += self._judges.values()
+        if ends:
+            await self._read(ends)
+
+    async def _read(self, ends: dict[TopicPartition, Bounds]) -> None:
+        left = {at: bounds.next for at, bounds in ends.items()}
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._until_ends(ends, left)
+        except TimeoutError:
+            why = f"not read within {PATIENCE:g} s"
+            self._samples.missed |= {at.topic: why for at in left}
+        except BuslineError as error:
+            self._samples.missed |= {at.topic: _why(error) for at in left}
+
+    async def _until_ends(self, ends: dict[TopicPartition, Bounds], left: dict[TopicPartition, int]) -> None:
+        begins = {at: max(bounds.first, bounds.next - self._count) for at, bounds in ends.items()}
+        try:
+            consumer = await self._engine.read(begins)
+        except RetentionGap:  # retention went on meanwhile: what is left is at the end
+            begins = {at: max(begin, ends[at].next - 1) for at, begin in begins.items()}
+            consumer = await self._engine.read(begins)
+        try:
+            while left:
+                for item in await consumer.receive():
+                    if isinstance(item, Received | Unreadable):
+                        self._judge(item, left)
+        finally:
+            await consumer.aclose()
+
+    def _judge(self, item: Received | Unreadable, left: dict[TopicPartition, int]) -> None:
+        at = TopicPartition(item.lease.topic, item.lease.partition)
+        end = left.get(at)
+        if end is None:
+            return
+        if isinstance(item, Unreadable):
+            judge, last = self._judges[at.topic], item.next
+            judge.unreadable(at.partition, item.first, item.why)
+        else:
+            judge, last = self._judges[at.topic], item.records[-1].offset + 1
+            for record in item.records:
+                if record.offset < end:
+                    judge.look(at.partition, record)
+        if last >= end:
+            del left[at]
+
+
+def _why(error: BuslineError) -> str:
+    return f"{error.what} ({error.why})" if error.why else error.what
+
+
+def sample_findings(expected: Expected, samples: Samples, writers: Writers) -> Iterator[Finding]:
+    for judge in sorted(samples.judges, key=lambda one: one.topic):
+        yield from _of_topic(expected, judge, writers)
+    by_reason: dict[str, list[str]] = {}
+    for topic, why in sorted(samples.missed.items()):
+        by_reason.setdefault(why, []).append(topic)
+    for why, topics in by_reason.items():
+        yield found(
+            "records-not-sampled",
+            f"{len(topics)} of the contracts' topics could not be looked into: {why}",
+            "Give the audit's user READ on topic `*`, and run it again.",
+            at=expected.place,
+            seen=some(topics),
+            ask=expected.contact("busline"),
+        )
+
+
+def _of_topic(expected: Expected, judge: Judge, writers: Writers) -> Iterator[Finding]:
+    faults, topic = judge.faults, judge.topic
+    at, ask = expected.place_of_topic(topic), expected.owner_of_topic(topic)
+    claims = f"; the records say that they come from {some(sorted(faults.claims))}" if faults.claims else ""
+    who = f"written by {writers(topic)}{claims}"
+    if faults.undecodable:
+        reasons = sorted(faults.reasons.items(), key=lambda one: -one[1])
+        yield found(
+            "record-undecodable",
+            f"topic {topic} holds records that are no events of its contract",
+            "Find the writer, and take its right away: `busline audit --authorizer-log FILE` names who wrote.",
+            at=at,
+            seen=f"{len(faults.undecodable)} of {faults.looked_at} sampled, {some(faults.undecodable, 3)}:"
+            f" {some([why for why, _ in reasons], 2)}; {who}",
+            ask=ask,
+        )
+    if faults.misplaced:
+        partitions = sorted({position.partition for position in faults.misplaced})
+        yield found(
+            "key-misplaced",
+            f"topic {topic} holds keys that are not where murmur2 puts them",
+            "Set the publisher's partitioner (librdkafka: partitioner=murmur2_random); what lies there stays.",
+            at=at,
+            seen=f"{len(faults.misplaced)} of {faults.looked_at} sampled, in partition {some(partitions)},"
+            f" {some(faults.misplaced, 3)}; {who}",
+            ask=ask,
+        )
