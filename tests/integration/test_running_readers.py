@@ -18,8 +18,8 @@ from busline.errors import ReadersHurt
 from busline.governance.apply import apply
 from busline.governance.deployment import Place, contract_obstacles, service_obstacles
 from busline.governance.plan import Goal, plan_changes
-from busline.governance.secrets import SecretPlaces, Secrets
 from busline.governance.running import Deployed, look
+from busline.governance.secrets import SecretPlaces, Secrets
 from busline.governance.survey import Merged
 from busline.names import ContractName, Service
 from busline.transport.base import Transport

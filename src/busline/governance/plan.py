@@ -170,7 +170,9 @@ def _topics(goal: Goal, applied: Applied, engine: Transport) -> TopicPlan:
         may_grow=goal.allow_partitions,
         settable=isinstance(engine, Guarded),
     )
-    compared = compare_topics(wanted_topics(goal.published, services, goal.replicas), known)
+    others = goal.published.keys() - goal.planned_contracts.keys()
+    wanted = wanted_topics(goal.published, services, goal.replicas)
+    compared = compare_topics([topic for topic in wanted if topic.about not in others], known)
     return replace(compared, delete=tuple(deletions(goal, applied)))
 
 
