@@ -14,6 +14,7 @@ from typing import Final
 from busline.contract.finding import Finding, Severity
 from busline.contract.rules.codeowners import repository_root
 from busline.contract.workspace import Workspace
+from busline.governance.audit_code.bound_names import Text
 from busline.governance.audit_code.configuration import Setting, reader_of
 from busline.governance.audit_code.configured import audit_settings
 from busline.governance.audit_code.environment import Environment
@@ -23,7 +24,6 @@ from busline.governance.audit_code.requirements import audit_requirements, is_re
 from busline.governance.audit_code.scopes import Scope, read_module
 from busline.governance.audit_code.sighting import UNREAD, Note, Sighting
 from busline.governance.audit_code.territory import Territory
-from busline.governance.audit_code.values import Text
 from busline.governance.audit_code.waived import EXPIRED, UNUSED, without_waived
 from busline.governance.audit_code.wording import fix_of, what_of
 from busline.names import Service

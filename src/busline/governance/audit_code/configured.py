@@ -15,7 +15,7 @@ from busline.governance.audit_code.settings_like import names_a_place, only_talk
 from busline.governance.audit_code.sighting import Sighting
 from busline.governance.audit_code.territory import FILE, STORE, Hit, Territory
 
-_DATABASE: Final = re.compile(r"(?i)^(.*?)[_.-]?(database|dbname|db_name|db|name|schema|bucket|keyspace|queue)$")
+_DATABASE: Final = re.compile(r"(?i)^(.*?)[_.-]?(database|name|db|keyspace|catalog)$")
 _STEM: Final = re.compile(
     r"(?i)^(.*?)[_.-]?(host|hostname|server|url|uri|dsn|addr|address|endpoint|servers|brokers?)s?$"
 )
@@ -33,7 +33,7 @@ def audit_settings(
     for one in settings:
         if not _OWN.match(one.name) and not only_talks(one.name):
             value = environment.filled(one.value)
-            names = beside.get(_group(one), [])
+            names = beside[_group(one)]
             found += [
                 Sighting(shown, one.line, evidence, hit)
                 for evidence, hit in _judged(one, value, here, territory, names)
@@ -89,13 +89,14 @@ def _kind(name: str) -> str:
 
 def _group(one: Setting) -> tuple[object, ...]:
     """Settings that belong together: of one mapping, and with names that begin alike (DB_HOST, DB_NAME)."""
-    stem = _STEM.match(one.name) or _DATABASE.match(one.name)
+    stem = _STEM.match(one.name)
     return (*one.path[:-1], stem[1].upper() if stem else one.name.upper())
 
 
-def _databases(settings: Sequence[Setting]) -> dict[tuple[object, ...], list[str]]:
+def _databases(settings: Sequence[Setting]) -> defaultdict[tuple[object, ...], list[str]]:
     names: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
     for one in settings:
-        if _DATABASE.match(one.name):
-            names[_group(one)].append(one.value)
+        if found := _DATABASE.match(one.name):
+            for stem in {found[1].upper(), "" if found[1].lower() == "db" else found[1].upper()}:
+                names[(*one.path[:-1], stem)].append(one.value)
     return names

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from busline.governance.audit_code.bound_names import Text
 from busline.governance.audit_code.configuration import Setting
 from busline.governance.audit_code.endpoints import HOLE, MAX_TEXT
-from busline.governance.audit_code.values import Text
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _USE: Final = re.compile(

@@ -8,44 +8,37 @@ from typing import Final
 from busline.governance.audit_code.words import words
 
 KAFKA: Final = "kafka"
-CLIENTS: Final[dict[str, str]] = {
-    **dict.fromkeys(words("kafka aiokafka confluent_kafka faust pykafka kafkit quixstreams asynckafka mode_kafka"), KAFKA
-    ),
-    "faststream.kafka": KAFKA, "faststream.confluent": KAFKA, "faststream.redis": "redis", "faststream.nats": "nats",
-    "faststream.rabbit": "rabbitmq",
-    **dict.fromkeys(words("redis aioredis coredis rediscluster redis_om valkey fakeredis walrus rq arq dramatiq"), "redis"),
-    **dict.fromkeys(words("nats pynats stan asyncio_nats"), "nats"),
-    **dict.fromkeys(words("pika aio_pika aiormq amqp amqpstorm pyrabbit rabbitpy"), "rabbitmq"),
-    **dict.fromkeys(words("celery kombu"), "queue"),
-    **dict.fromkeys(words("psycopg psycopg2 psycopg_pool asyncpg aiopg pg8000 postgres"), "postgres"),
-    **dict.fromkeys(words("pymysql MySQLdb aiomysql asyncmy mysql mariadb"), "mysql"),
-    **dict.fromkeys(words("pyodbc pymssql aioodbc turbodbc"), "sql"),
-    **dict.fromkeys(words("oracledb cx_Oracle"), "oracle"),
-    **dict.fromkeys(words("sqlalchemy sqlmodel databases records dataset peewee pony tortoise django alembic ormar dj_database_url "
-        "pandas polars connectorx dask pyspark duckdb ibis sqlite_utils"),
-        "sql",
-    ),
-    **dict.fromkeys(words("sqlite3 aiosqlite apsw"), "sqlite"),
-    **dict.fromkeys(words("pymongo motor mongoengine beanie odmantic umongo"), "mongodb"),
-    **dict.fromkeys(words("cassandra acsylla aiocassandra scyllapy"), "cassandra"),
-    **dict.fromkeys(words("clickhouse_driver clickhouse_connect asynch aiochclient"), "clickhouse"),
-    **dict.fromkeys(words("elasticsearch opensearchpy elastic_transport"), "elasticsearch"),
-    **dict.fromkeys(words("boto3 aioboto3 aiobotocore botocore s3fs pynamodb minio smart_open"), "aws"),
-    **dict.fromkeys(words("snowflake redshift_connector trino prestodb neo4j influxdb_client ldap3"), ""),
-    **dict.fromkeys(words("memcache pymemcache aiomcache bmemcached pylibmc"), "memcached"),
-    **dict.fromkeys(words("paho pulsar zmq kazoo etcd3 consul stomp pyzmq rpyc Pyro5 Pyro4 jaydebeapi"), ""),
-    **dict.fromkeys(words("requests httpx aiohttp urllib urllib3 http httplib2 websockets websocket pycurl"), "http"),
-    **dict.fromkeys(words("niquests grequests treq tornado uplink zeep suds gql xmlrpc jsonrpclib hyper feedparser"), "http"),
-    **dict.fromkeys(words("grpc grpclib betterproto"), "grpc"),
-    **dict.fromkeys(words("socket asyncio paramiko asyncssh ftplib fabric telnetlib smbclient pysftp aioftp"), ""),
-    **dict.fromkeys(words("subprocess os multiprocessing invoke sh plumbum pexpect"), ""),
-    **dict.fromkeys(words("fsspec gcsfs adlfs google azure"), ""),
-}  # fmt: skip
-"""By module, or by dotted prefix where one package holds several. Empty: anything."""
+_MODULES: Final = {
+    KAFKA: "kafka aiokafka confluent_kafka faust pykafka kafkit quixstreams faststream.kafka faststream.confluent",
+    "redis": "redis aioredis coredis rediscluster redis_om valkey walrus rq arq dramatiq faststream.redis",
+    "nats": "nats pynats stan faststream.nats",
+    "rabbitmq": "pika aio_pika aiormq amqp amqpstorm rabbitpy faststream.rabbit",
+    "queue": "celery kombu",
+    "postgres": "psycopg psycopg2 psycopg_pool asyncpg aiopg pg8000 postgres",
+    "mysql": "pymysql MySQLdb aiomysql asyncmy mysql mariadb",
+    "oracle": "oracledb cx_Oracle",
+    "sqlite": "sqlite3 aiosqlite apsw",
+    "clickhouse": "clickhouse_driver clickhouse_connect asynch aiochclient",
+    "sql": "sqlalchemy sqlmodel databases records dataset peewee pony tortoise django alembic ormar dj_database_url pyodbc"
+    " pymssql aioodbc turbodbc pandas polars connectorx dask pyspark duckdb ibis sqlite_utils",
+    "mongodb": "pymongo motor mongoengine beanie odmantic umongo",
+    "cassandra": "cassandra acsylla aiocassandra scyllapy",
+    "elasticsearch": "elasticsearch opensearchpy elastic_transport",
+    "memcached": "memcache pymemcache aiomcache bmemcached pylibmc",
+    "aws": "boto3 aioboto3 aiobotocore botocore s3fs pynamodb minio smart_open",
+    "http": "requests httpx aiohttp urllib urllib3 http httplib2 websockets websocket pycurl niquests grequests treq"
+    " tornado uplink zeep suds gql xmlrpc jsonrpclib",
+    "grpc": "grpc grpclib",
+    "": "socket asyncio paramiko asyncssh ftplib aioftp fabric telnetlib smbclient pysftp subprocess os multiprocessing"
+    " invoke sh plumbum pexpect fsspec gcsfs adlfs google azure snowflake redshift_connector trino prestodb neo4j"
+    " influxdb_client ldap3 paho pulsar zmq kazoo etcd3 consul stomp rpyc Pyro5 Pyro4 jaydebeapi",
+}
+CLIENTS: Final = {module: kind for kind, modules in _MODULES.items() for module in modules.split()}
+"""What a module speaks; a dotted name where one package holds several. Empty: anything."""
 
 NAMES: Final = words(
-    "database dbname db database_name keyspace bucket bucket_name tablename table_name table queue queue_name queuename "
-    "topic topics subject subjects stream collection index schema exchange routing_key streamname topicarn queueurl "
+    "database dbname db database_name keyspace bucket bucket_name tablename table_name table queue queue_name "
+    "queuename topic topics subject subjects stream collection index schema exchange routing_key streamname topicarn queueurl "
     "name catalog domain"
 )
 """Keywords that name a thing within a store."""
@@ -83,6 +76,23 @@ _DATA_ONLY: Final = re.compile(
     r"^(?:aiokafka|kafka|confluent_kafka|faust)\.(?:errors|error|structs|record|partitioner|codec|util|version|"
     r"exceptions|serializer|conn\.ssl|KafkaError|KafkaException|TopicPartition|ConsumerRecord)(?:\.|$)"
 )
+
+
+_AWS: Final = {
+    "bucket": "s3",
+    "object": "s3",
+    "table": "dynamodb",
+    "tablename": "dynamodb",
+    "queue": "sqs",
+    "queueurl": "sqs",
+}
+
+
+def narrowed(kind: str, key: str, dotted: str) -> str:
+    """Which of Amazon's stores a name is one of: its keyword or its method says so."""
+    if kind != "aws":
+        return kind
+    return _AWS.get(key.lower()) or _AWS.get(dotted.rpartition(".")[2].lower(), kind)
 
 
 def client_kind(dotted: str) -> str | None:

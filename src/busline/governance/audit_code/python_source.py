@@ -11,13 +11,15 @@ from typing import Final
 
 from busline.contract.finding import Severity
 from busline.governance.audit_code import libraries
+from busline.governance.audit_code.bound_names import Outside, Text
 from busline.governance.audit_code.endpoints import HOLE, Endpoint, endpoints, masked
 from busline.governance.audit_code.libraries import KAFKA, client_kind, raw_kafka
-from busline.governance.audit_code.scopes import Module, Scope, read_module
+from busline.governance.audit_code.requirements import judged, requirement
+from busline.governance.audit_code.scopes import Module, Scope, last_of, only_talks, read_module
 from busline.governance.audit_code.settings_like import names_a_place
 from busline.governance.audit_code.sighting import RAW, Note, Sighting
 from busline.governance.audit_code.territory import STORE, Hit, Territory
-from busline.governance.audit_code.values import Evaluator, Outside, Text
+from busline.governance.audit_code.values import Evaluator
 from busline.governance.audit_code.words import words
 
 _STORE_SCHEMES: Final = re.compile(
@@ -71,9 +73,9 @@ class PythonAudit:
                 self._call(node, scope, said)
             case ast.Assign() if not said:
                 for target in node.targets:
-                    self._setting(_name(target), node.value, scope)
+                    self._setting(last_of(target), node.value, scope)
             case ast.AnnAssign() if node.value is not None and not said:
-                self._setting(_name(node.target), node.value, scope)
+                self._setting(last_of(node.target), node.value, scope)
             case ast.Dict() if not said:
                 self._mapping(node, scope)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -97,10 +99,12 @@ class PythonAudit:
             self._kafka.append((line, name))
 
     def _call(self, node: ast.Call, scope: Scope, said: bool) -> None:
-        last = _name(node.func)
+        last = last_of(node.func)
         dotted = self._values.dotted(node.func, scope)
         if dotted and self._local(dotted.partition(".")[0]):
             dotted = ""
+        if last == "setup":
+            self._requires(node, scope)
         if last in libraries.BY_NAME and node.args:
             self._by_name(node, scope, last)
         kind = client_kind(dotted) if dotted else None
@@ -112,11 +116,19 @@ class PythonAudit:
             self._files(node, scope, dotted or last)
         if dotted.partition(".")[0] in libraries.MEMORY_MODULES and libraries.MEMORY.search(dotted.replace("()", "")):
             self._memory(node, scope, dotted)
-        elif kind is None and not said:
+        elif kind is None and not said and not only_talks(node):
             for keyword in node.keywords:
                 self._setting(keyword.arg or "", keyword.value, scope)
             for argument in node.args:
                 self._literal(argument, scope)
+
+    def _requires(self, node: ast.Call, scope: Scope) -> None:
+        """setuptools' setup: what it installs."""
+        for keyword in node.keywords:
+            if keyword.arg in ("install_requires", "extras_require", "tests_require", "setup_requires"):
+                for _, text in self._values.all_texts(keyword.value, scope):
+                    one = requirement(node.lineno, text.text)
+                    self._found += judged(one, self._file, self._here, self._territory) if one else ()
 
     def _by_name(self, node: ast.Call, scope: Scope, last: str) -> None:
         for text in self._values.texts(node.args[0], scope):
@@ -150,7 +162,9 @@ class PythonAudit:
                 continue
             shown = f"{_short(dotted)}({key + '=' if key else ''}{masked(text.text)!r})" + _from(text)
             self._endpoint(line, shown, endpoint, kind, names)
-        if HOLE not in text.text[:1] and text.text and (hit := self._territory.named(text.text, kind)):
+        narrow = libraries.narrowed(kind, key, dotted)
+        exact = not key or key.lower() in libraries.NAMES
+        if HOLE not in text.text[:1] and text.text and (hit := self._territory.named(text.text, narrow, exact)):
             self._say(line, f"{_short(dotted)}({masked(text.text)!r})" + _from(text), hit)
 
     def _endpoint(self, line: int, shown: str, endpoint: Endpoint, kind: str, names: Iterable[str]) -> None:
@@ -233,15 +247,11 @@ _HTTP_NAMES: Final = re.compile(r"(?i)(client|session|http|api|requests|_s$|^s$)
 
 
 def _looks_http(func: ast.expr) -> bool:
-    return isinstance(func, ast.Attribute) and _HTTP_NAMES.search(_name(func.value)) is not None
+    return isinstance(func, ast.Attribute) and _HTTP_NAMES.search(last_of(func.value)) is not None
 
 
 def _host_key(key: str) -> bool:
     return libraries.HOST_KEYS.search(key) is not None
-
-
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _short(dotted: str) -> str:

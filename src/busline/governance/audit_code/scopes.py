@@ -124,12 +124,13 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> Sco
         if parameter.annotation is not None:
             made.types[parameter.arg] = (parameter.annotation, scope)
     made.is_property = any(
-        isinstance(d, ast.Name | ast.Attribute) and _last(d).endswith("property") for d in node.decorator_list
+        isinstance(d, ast.Name | ast.Attribute) and last_of(d).endswith("property") for d in node.decorator_list
     )
     return made
 
 
-def _last(node: ast.expr) -> str:
+def last_of(node: ast.expr) -> str:
+    """The name, or an attribute's own."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
@@ -222,6 +223,11 @@ _TALK: Final = words(
 )
 
 
+def only_talks(call: ast.Call) -> bool:
+    """A log line, an error, a question about a text."""
+    return last_of(call.func) in _TALK
+
+
 def _only_said(node: ast.AST) -> bool:
     """Texts below are told or compared, not used: log lines, errors, comparisons, docstrings, patterns."""
     match node:
@@ -230,6 +236,6 @@ def _only_said(node: ast.AST) -> bool:
         case ast.Expr(value=ast.Constant() | ast.JoinedStr()):
             return True
         case ast.Call():
-            return _last(node.func) in _TALK
+            return only_talks(node)
         case _:
             return False

@@ -109,13 +109,16 @@ class Territory:
         hosts = [*(s.host for s in stores), *self.own.hosts]
         return bool(endpoint.host) and any(_host_fits(host, endpoint) for host in hosts)
 
-    def named(self, text: str, kind: str) -> Hit | None:
-        """A bucket, table, topic, queue or key by its name alone, given to a client of this kind."""
+    def named(self, text: str, kind: str, exact: bool = True) -> Hit | None:
+        """A bucket, table, topic, queue or key by its name alone, given to a client of this kind.
+
+        exact: it may be a whole name, not only something that begins with a prefix.
+        """
         if any(_name_fits(store, text, kind) for store in self.own.stores):
             return None
         for held in self.others:
             for store in held.stores:
-                if _name_fits(store, text, kind):
+                if (exact or store.prefix) and _name_fits(store, text, kind):
                     return Hit(STORE, held.team, str(store))
         return None
 
@@ -156,9 +159,9 @@ def _host_fits(known: str, endpoint: Endpoint) -> bool:
 
 
 def _store_fits(store: Store, endpoint: Endpoint, kind: str, names: set[str]) -> bool:
-    if store.prefix or not (store.host or endpoint.name) or not fits(kind_of(store.kind), kind):
+    if store.prefix or store.path or not fits(kind_of(store.kind), kind):
         return False
-    if store.host and not (endpoint.host and _host_fits(store.host, endpoint)):
+    if not (endpoint.host and _host_fits(store.host, endpoint) if store.host else not endpoint.host):
         return False
     return not store.name or store.name.lower() in {name.lower() for name in names}
 

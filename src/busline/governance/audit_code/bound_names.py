@@ -1,0 +1,165 @@
+"""Names in a module looked up: what they were imported as, which class they are of, which function they call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from busline.governance.audit_code.endpoints import HOLE
+from busline.governance.audit_code.scopes import Scope
+
+MAX_DEPTH: Final = 24
+MAX_STEPS: Final = 600
+
+
+class Text(NamedTuple):
+    """A text that an expression may be. origin: where it came from, if from the environment."""
+
+    text: str
+    origin: str = ""
+
+
+UNKNOWN: Final = Text(HOLE)
+
+
+class Outside(Protocol):
+    """What a module does not say itself."""
+
+    def variable(self, name: str) -> Iterable[Text]: ...
+    def scope_of(self, module: str) -> Scope | None: ...
+
+
+class Names:
+    """Dotted names, functions and attributes of expressions in one module. Bounded by depth and a budget of steps."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+        self._steps = 0
+
+    def dotted(self, node: ast.expr, scope: Scope) -> str:
+        """`sqlalchemy.create_engine` whatever it was imported as; `httpx.Client().get` for a method; else empty."""
+        self._steps = MAX_STEPS
+        return self._dotted(node, scope, 0)
+
+    def _spent(self, depth: int) -> bool:
+        self._steps -= 1
+        return depth > MAX_DEPTH or self._steps < 0
+
+    def _dotted(self, node: ast.expr, scope: Scope, depth: int) -> str:
+        if self._spent(depth):
+            return ""
+        match node:
+            case ast.Name():
+                return self._dotted_name(node.id, scope, depth)
+            case ast.Attribute():
+                base = self._dotted(node.value, scope, depth + 1)
+                if base:
+                    return f"{base}.{node.attr}"
+                return next(
+                    (d for v, s in self._attribute(node, scope, depth) if (d := self._dotted(v, s, depth + 1))), ""
+                )
+            case ast.Call():
+                base = self._dotted(node.func, scope, depth + 1)
+                return f"{base}()" if base else self._dotted_result(node, scope, depth)
+            case ast.Await() | ast.NamedExpr() | ast.Starred():
+                return self._dotted(node.value, scope, depth + 1)
+            case ast.IfExp():
+                return self._dotted(node.body, scope, depth + 1) or self._dotted(node.orelse, scope, depth + 1)
+            case _:
+                return ""
+
+    def _dotted_name(self, name: str, scope: Scope, depth: int) -> str:
+        holder = scope.holder(name)
+        if holder is None:
+            return ""
+        for value, at in holder.values.get(name, ()):
+            if found := self._dotted(value, at, depth + 1):
+                return found
+        if name in holder.types and (found := self._dotted_type(*holder.types[name], depth)):
+            return found + "()"
+        return holder.imports.get(name, "")
+
+    def _dotted_type(self, node: ast.expr, scope: Scope, depth: int) -> str:
+        """Of `X`, `X | None`, `Optional[X]`, "X"."""
+        match node:
+            case ast.BinOp(op=ast.BitOr()):
+                return self._dotted_type(node.left, scope, depth + 1) or self._dotted_type(node.right, scope, depth + 1)
+            case ast.Subscript():
+                return self._dotted_type(node.slice, scope, depth + 1)
+            case ast.Constant(value=str()):
+                head, _, rest = str(node.value).partition(".")
+                base = self._dotted_name(head, scope, depth + 1) if head.isidentifier() else ""
+                return f"{base}.{rest}".rstrip(".") if base else ""
+            case _:
+                return self._dotted(node, scope, depth + 1)
+
+    def _dotted_result(self, node: ast.Call, scope: Scope, depth: int) -> str:
+        """What the module's own function returns."""
+        called = self._function(node.func, scope)
+        returns = called.returns if called else ()
+        return next((d for value in returns if called and (d := self._dotted(value, called, depth + 1))), "")
+
+    def _function(self, func: ast.expr, scope: Scope) -> Scope | None:
+        if isinstance(func, ast.Name) and (holder := scope.holder(func.id)) is not None:
+            found = holder.functions.get(func.id)
+            if found is None and func.id in holder.imports:
+                return self._imported(holder.imports[func.id], "functions")
+            return found
+        if isinstance(func, ast.Attribute):
+            owner = self._class(func.value, scope, 0)
+            return owner.functions.get(func.attr) if owner else None
+        return None
+
+    def _class(self, node: ast.expr, scope: Scope, depth: int) -> Scope | None:
+        """The class that an expression is, or is an instance of; or the module that it is."""
+        if self._spent(depth):
+            return None
+        if isinstance(node, ast.Call):
+            return self._class(node.func, scope, depth + 1)
+        if isinstance(node, ast.Attribute):
+            owner = self._class(node.value, scope, depth + 1)
+            if owner is None:
+                return None
+            return owner.classes.get(node.attr) or next(
+                (c for v, s in owner.values.get(node.attr, ()) if (c := self._class(v, s, depth + 1))), None
+            )
+        if not isinstance(node, ast.Name):
+            return None
+        if node.id in ("self", "cls"):
+            return scope.enclosing_class()
+        holder = scope.holder(node.id)
+        if holder is None:
+            return None
+        if node.id in holder.classes:
+            return holder.classes[node.id]
+        for value, at in holder.values.get(node.id, ()):
+            if found := self._class(value, at, depth + 1):
+                return found
+        imported = holder.imports.get(node.id, "")
+        if not imported:
+            return None
+        return (
+            self._outside.scope_of(imported) or self._imported(imported, "classes") or self._instance(imported, depth)
+        )
+
+    def _imported(self, name: str, table: str) -> Scope | None:
+        module, _, last = name.rpartition(".")
+        there = self._outside.scope_of(module or ".") if last else None
+        found: Mapping[str, Scope] = getattr(there, table) if there else {}
+        return found.get(last)
+
+    def _instance(self, name: str, depth: int) -> Scope | None:
+        module, _, last = name.rpartition(".")
+        there = self._outside.scope_of(module or ".") if last else None
+        values = there.values.get(last, ()) if there else ()
+        return next((c for value, at in values if (c := self._class(value, at, depth + 1))), None)
+
+    def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> Iterator[tuple[ast.expr, Scope]]:
+        owner = self._class(node.value, scope, depth + 1)
+        if owner is None:
+            return
+        yield from owner.values.get(node.attr, ())
+        method = owner.functions.get(node.attr)
+        if method is not None and method.is_property:
+            yield from ((value, method) for value in method.returns)
