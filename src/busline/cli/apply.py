@@ -20,6 +20,7 @@ from busline.cli.planning import Asked, Planned, plan_options, planned
 from busline.cli.rotate import Rotating, rotation_options
 from busline.cli.secret_places import Keeping, as_json, secret_options, tell
 from busline.errors import ConfigurationError
+from busline.governance.announce import Announcer
 from busline.governance.apply import apply as carry_out
 from busline.governance.secrets import Secrets
 
@@ -122,7 +123,14 @@ async def _carry_out(output: Output, made: Planned, keeping: Keeping) -> None:
     secrets = keeping.secrets(made.workspace, made.target.environment)
     done = False
     try:
-        await carry_out(made.plan, made.engine, made.registry, secrets=secrets, narrate=output.note)
+        await carry_out(
+            made.plan,
+            made.engine,
+            made.registry,
+            secrets=secrets,
+            narrate=output.note,
+            announcer=Announcer(environment=made.env, by=made.target.user),
+        )
         done = True
     finally:  # a user may have its secret by now, also where a later step failed
         _tell(output, made, secrets, done=done)

@@ -36,6 +36,12 @@ class Target:
     service: Service | None = None
     declared: frozenset[Service] = frozenset()
 
+    @property
+    def user(self) -> str:
+        """By whom the engine is logged in to, as far as settings say."""
+        said = Settings.load({"url": self.url}).security() or Security.from_environment()
+        return said.user or "unknown"
+
     def transport(self) -> Transport:
         """Not yet started. An environment's credentials command is asked before each connect."""
         credentials = self.environment.credentials if self.environment else None
