@@ -77,6 +77,9 @@ def _stale(what: str, where: str) -> PlanStale:
 
 def write_plan(file: Path, planned: Planned, asked: Asked) -> None:
     """0600. Raises ConfigurationError where there is a file that is no plan, or none can be written."""
+    if asked.url and urlsplit(asked.url).password:
+        fix = "Give it by BUSLINE_PASSWORD_FILE."
+        raise ConfigurationError("the plan would hold the password of --url", where=str(file), fix=fix)
     if file.exists():
         _check_is_a_plan(file)
     held: dict[str, Any] = {
