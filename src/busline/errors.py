@@ -218,13 +218,14 @@ class TransportClosed(TransportError):
 
 
 class Fenced(TransportError):
-    """Leases that are gone: what they covered is not committed and comes again elsewhere."""
+    """Leases that are gone: what they covered is not committed and comes again elsewhere. Or, without leases, somebody
+    else has what was held: `what` says so."""
 
     code = "BL0507"
 
-    def __init__(self, leases: Sequence[object]) -> None:
+    def __init__(self, leases: Sequence[object] = (), *, what: str | None = None, where: str | None = None) -> None:
         names = ", ".join(str(lease) for lease in leases)
-        super().__init__(f"{len(leases)} lease(s) are gone: {names}")
+        super().__init__(what or f"{len(leases)} lease(s) are gone: {names}", where=where)
         self.leases = tuple(leases)
 
 

@@ -5,7 +5,15 @@ from collections.abc import Iterator
 import aiokafka.errors as kafka
 import pytest
 
-from busline.errors import AuthenticationFailed, BuslineError, NotAuthorized, TransportError, UnknownTopic, Unreachable
+from busline.errors import (
+    AuthenticationFailed,
+    BuslineError,
+    Fenced,
+    NotAuthorized,
+    TransportError,
+    UnknownTopic,
+    Unreachable,
+)
 from busline.transport.kafka.failures import MAPPING, REFUSED, from_code, translate
 
 ABSTRACT = {kafka.KafkaError, kafka.BrokerResponseError, kafka.NoError}
@@ -47,6 +55,15 @@ def test_a_foreign_error_is_translated_with_its_cause(foreign: BaseException, ou
     assert made.where == "here"
     assert made.__cause__ is foreign
     assert made.why
+
+
+@pytest.mark.parametrize("foreign", [kafka.ProducerFenced(), kafka.InvalidProducerEpoch(), kafka.for_code(90)()])
+def test_who_has_lost_a_transactional_id_is_fenced(foreign: BaseException) -> None:
+    made = translate(foreign, where="here")
+    assert isinstance(made, Fenced)
+    assert made.where == "here"
+    assert made.leases == ()
+    assert "transactional id" in str(made)
 
 
 def test_an_error_of_ours_is_left_as_it_is() -> None:

@@ -145,8 +145,10 @@ ERROR_PAGES: Final[dict[str, ErrorPage]] = {
     ),
     "BL0507": ErrorPage(
         "Fenced",
-        "Partitions went to another member of the group in the meantime; what was not committed comes again there.",
-        "Nothing, if it is rare. If not, handlers take longer than the group waits: look at their time.",
+        "Partitions went to another member of the group in the meantime; what was not committed comes again there."
+        " Or another `busline apply` began while this one was under way, and this one has stopped.",
+        "Nothing, if it is rare. If not, handlers take longer than the group waits: look at their time. Let one apply"
+        " run at a time.",
     ),
     "BL0508": ErrorPage(
         "RetentionGap",

@@ -268,7 +268,7 @@ class Transactions(Protocol):
 
     async def publish(self, records: Sequence[Record]) -> list[Position]:
         """One transaction, as of `publish_atomically`. Raises NotPublished, with Fenced as its cause when somebody
-        else has opened the id since, and PublishUnknown."""
+        else has opened the id since, and PublishUnknown. After either it publishes nothing more: open the id again."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -11,7 +12,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from busline.errors import RetentionGap, TransportClosed
 from busline.record import Position, Positions, Record
-from busline.transport.base import Bounds, Features, Outcome, Start
+from busline.transport.base import Bounds, Features, Outcome, Start, Transactions
 from busline.transport.kafka.connection import Connection, partitions_of
 from busline.transport.kafka.consuming import GRACE, GroupConsumer, KafkaConsumer, assignor, end, starts
 from busline.transport.kafka.failures import FOREIGN, translate
@@ -21,7 +22,7 @@ from busline.transport.kafka.inspecting import KafkaInspection
 from busline.transport.kafka.publishing import Publisher
 from busline.transport.kafka.tail import visible_ends
 from busline.transport.kafka.topics import KafkaTopics
-from busline.transport.kafka.transactions import publish_atomically
+from busline.transport.kafka.transactions import publish_atomically, transactions
 from busline.transport.kafka.users import KafkaUsers
 from busline.transport.security import Security
 
@@ -30,7 +31,7 @@ FETCH_BYTES = 4 * 1024 * 1024
 
 
 class KafkaTransport(KafkaTopics, KafkaGroups, KafkaGuard, KafkaUsers, KafkaInspection):
-    """Implements Transport, Seekable, Groups, Admin, Guarded and Transactional over Kafka 2.5 and newer.
+    """Implements Transport and every power over Kafka 2.5 and newer.
 
     servers: `host:port` each. security: by default what the environment says. publish_deadline: seconds after which a
     record is withdrawn (NotPublished), or called PublishUnknown when it was sent already.
@@ -90,6 +91,10 @@ class KafkaTransport(KafkaTopics, KafkaGroups, KafkaGuard, KafkaUsers, KafkaInsp
     async def publish_atomically(self, records: Sequence[Record], transaction: str) -> list[Position]:
         self._check_open()
         return await publish_atomically(self._connection, records, transaction)
+
+    def transactions(self, transaction: str) -> AbstractAsyncContextManager[Transactions]:
+        self._check_open()
+        return transactions(self._connection, transaction)
 
     async def consume(
         self,

@@ -29,7 +29,9 @@ class InvalidRecord(kafka.BrokerResponseError):  # type: ignore[misc]  # aiokafk
     description = "The broker's checks refuse the record, e.g. one without a key in a compacted topic."
 
 
+PRODUCER_FENCED = 90
 kafka.kafka_errors.setdefault(InvalidRecord.errno, InvalidRecord)
+kafka.kafka_errors.setdefault(PRODUCER_FENCED, kafka.InvalidProducerEpoch)  # newer Kafka's name of the same (KIP-588)
 
 _GROUPS: dict[type[BuslineError], tuple[type[BaseException], ...]] = {
     Unreachable: (
@@ -68,14 +70,14 @@ _GROUPS: dict[type[BuslineError], tuple[type[BaseException], ...]] = {
     ),
     Fenced: (
         kafka.CommitFailedError, kafka.IllegalGenerationError, kafka.UnknownMemberIdError,
-        kafka.RebalanceInProgressError,
+        kafka.RebalanceInProgressError, kafka.ProducerFenced, kafka.InvalidProducerEpoch,
     ),
     TransportError: (
         kafka.IllegalStateError, kafka.IllegalArgumentError, kafka.IllegalOperation, kafka.NoOffsetForPartitionError,
-        kafka.ProducerFenced, kafka.UnknownError, kafka.OffsetOutOfRangeError, kafka.InvalidFetchRequestError,
+        kafka.UnknownError, kafka.OffsetOutOfRangeError, kafka.InvalidFetchRequestError,
         kafka.OffsetMetadataTooLargeError, kafka.InvalidCommitOffsetSizeError, kafka.InvalidTimestampError,
         kafka.TopicAlreadyExistsError, kafka.InvalidRequestError, kafka.OutOfOrderSequenceNumber,
-        kafka.DuplicateSequenceNumber, kafka.InvalidProducerEpoch, kafka.InvalidTxnState,
+        kafka.DuplicateSequenceNumber, kafka.InvalidTxnState,
         kafka.InvalidProducerIdMapping, kafka.TransactionCoordinatorFenced, kafka.OperationNotAttempted,
         kafka.UnknownProducerId, kafka.NonEmptyGroup,
         kafka.GroupIdNotFound, kafka.MemberIdRequired, InvalidRecord,
@@ -92,6 +94,9 @@ REFUSED = (
     kafka.InvalidTimestampError, kafka.PolicyViolationError, kafka.UnsupportedForMessageFormatError,
 )  # fmt: skip
 """The broker's answers to a batch that say: certainly not written."""
+
+HOLDER_FENCED = (kafka.ProducerFenced, kafka.InvalidProducerEpoch)
+"""The broker's answers to who held a transactional id."""
 
 FIXES: dict[type[BuslineError], str] = {
     Unreachable: "Check the address, and that the broker is up.",
@@ -117,9 +122,13 @@ def translate(error: BaseException, *, where: str | None = None) -> BuslineError
         return error
     kinds = (MAPPING[kind] for kind in type(error).__mro__ if kind in MAPPING)
     ours: type[BuslineError] = next(kinds, TransportError)
+    why = str(error) or type(error).__name__
+    if ours is Fenced and isinstance(error, HOLDER_FENCED):
+        fenced = Fenced(what="somebody else has opened the transactional id since", where=where)
+        fenced.__cause__ = error
+        return fenced
     if ours is Fenced:
         ours = TransportError  # only a consumer knows the leases that a Fenced names
-    why = str(error) or type(error).__name__
     what = WHAT.get(ours, "Kafka says no")
     made = ours(what, where=where, why=why, fix=FIXES.get(ours))
     made.__cause__ = error

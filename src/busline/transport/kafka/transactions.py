@@ -1,9 +1,11 @@
-"""Publishing all or nothing (KIP-98): one short-lived producer a call, which fences whoever had its id before."""
+"""Publishing all or nothing (KIP-98): one producer a holder of an id, which fences whoever had it before."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiokafka.errors as kafka
@@ -11,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 
-from busline.errors import NotPublished, PublishUnknown
+from busline.errors import BuslineError, NotPublished, PublishError, PublishUnknown
 from busline.record import Position, Record
 from busline.transport.kafka.batches import BATCH_BYTES
 from busline.transport.kafka.connection import Connection, partitions_of
@@ -19,13 +21,48 @@ from busline.transport.kafka.failures import FOREIGN, translate
 from busline.transport.kafka.producer import end
 from busline.transport.partitioner import Partitioner
 
+log = logging.getLogger("busline.transport.kafka")
 TIMEOUT = 60.0
 READ_COMMITTED = 1
 LATEST = -1
 
 
-async def publish_atomically(connection: Connection, records: Sequence[Record], transaction: str) -> list[Position]:
-    """See transport.base.Transactional."""
+class Holder:
+    """Who has a transactional id, until another opens it. See transport.base.Transactions."""
+
+    def __init__(self, connection: Connection, producer: Any) -> None:
+        self._connection, self._producer = connection, producer
+        self._failure: BuslineError | None = None
+        self._turn = asyncio.Lock()
+
+    async def publish(self, records: Sequence[Record]) -> list[Position]:
+        async with self._turn:
+            if self._failure is not None:
+                raise _not_published(self._failure)
+            return await self._publish(records)
+
+    async def _publish(self, records: Sequence[Record]) -> list[Position]:
+        producer, committing = self._producer, False
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await producer.begin_transaction()
+                confirmed = await _send(producer, records)
+                committing = True
+                await producer.commit_transaction()
+                await _visible(producer.client, confirmed)
+        except FOREIGN as error:
+            self._failure = translate(error, where=self._connection.name)
+            await _abort(producer)
+            if committing:
+                raise PublishUnknown("the transaction gave no clear answer", why=str(self._failure)) from error
+            raise _not_published(self._failure) from error
+        return [Position(done.topic, done.partition, done.offset) for done in confirmed]
+
+
+@asynccontextmanager
+async def transactions(connection: Connection, transaction: str) -> AsyncIterator[Holder]:
+    """See transport.base.Fencing. aiokafka's producer is no good after a failure, and a new one would fence whoever has
+    the id by then: so a holder that has failed once publishes nothing more."""
     producer = AIOKafkaProducer(
         bootstrap_servers=connection.bootstrap,
         transactional_id=transaction,
@@ -36,27 +73,30 @@ async def publish_atomically(connection: Connection, records: Sequence[Record], 
         **await connection.options(),
     )
     try:
-        return await _publish(connection, producer, records)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await connection.start(producer.client, producer.start)
+        except TimeoutError as error:
+            raise translate(error, where=connection.name) from error
+        yield Holder(connection, producer)
     finally:
-        await _stop(producer)
+        await _abort(producer)
+        await end(producer)
 
 
-async def _publish(connection: Connection, producer: Any, records: Sequence[Record]) -> list[Position]:
-    committing = False
+async def publish_atomically(connection: Connection, records: Sequence[Record], transaction: str) -> list[Position]:
+    """See transport.base.Transactional."""
     try:
-        async with asyncio.timeout(TIMEOUT):
-            await connection.start(producer.client, producer.start)
-            await producer.begin_transaction()
-            confirmed = await _send(producer, records)
-            committing = True
-            await producer.commit_transaction()
-            await _visible(producer.client, confirmed)
-    except FOREIGN as error:
-        cause = translate(error, where=connection.name)
-        if committing:
-            raise PublishUnknown("the transaction gave no clear answer", why=str(cause)) from error
-        raise NotPublished("the transaction is not published", cause=cause) from error
-    return [Position(done.topic, done.partition, done.offset) for done in confirmed]
+        async with transactions(connection, transaction) as holder:
+            return await holder.publish(records)
+    except PublishError:
+        raise
+    except BuslineError as error:
+        raise _not_published(error) from error
+
+
+def _not_published(cause: BuslineError) -> NotPublished:
+    return NotPublished("the transaction is not published", cause=cause)
 
 
 async def _send(producer: Any, records: Sequence[Record]) -> list[Any]:
@@ -104,13 +144,12 @@ async def _stable_end(client: Any, at: TopicPartition) -> int:
     return int(stable)
 
 
-async def _stop(producer: Any) -> None:
-    """End it, aborting what is open: the next owner of the id would abort it too, but readers wait until then."""
+async def _abort(producer: Any) -> None:
+    """What is open: the next owner of the id would abort it too, but readers wait until then."""
     manager = producer._txn_manager
     try:
         async with asyncio.timeout(5):
             if manager is not None and manager.is_in_transaction() and not manager.is_fatal_error():
                 await producer.abort_transaction()
-    except FOREIGN:
-        pass
-    await end(producer)
+    except FOREIGN as error:
+        log.debug("aborting: %s", error)
