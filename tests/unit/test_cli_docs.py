@@ -14,6 +14,11 @@ SECTIONS = {
 }
 
 
+def _parts(group: click.Group, context: click.Context) -> list[tuple[str, click.Command]]:
+    found = ((name, group.get_command(context, name)) for name in group.list_commands(context))
+    return [(name, command) for name, command in found if command is not None]
+
+
 def commands() -> dict[str, click.Command]:
     """Every command by its words, those of a group too."""
     context = click.Context(cli)
@@ -21,8 +26,10 @@ def commands() -> dict[str, click.Command]:
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
-        parts = command.commands.items() if isinstance(command, click.Group) else [("", command)]
+        parts = _parts(command, context) if isinstance(command, click.Group) else [("", command)]
         found |= {f"{name} {part}".strip(): one for part, one in parts}
+        if isinstance(command, click.Group) and command.invoke_without_command:
+            found[name] = command
     return found
 
 

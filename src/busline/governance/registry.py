@@ -22,6 +22,8 @@ LEVELS: Final = frozenset(
 _PAGE: Final = 500
 _SILENT_LIMIT: Final = 1000
 _NOT_FOUND: Final = frozenset({404, 40401, 40402, 40403, 40408})
+_PROBE: Final = "busline-probe"
+_READ_ONLY: Final = 42205
 _NORMALIZE: Final = {"normalize": "true"}
 
 
@@ -152,6 +154,15 @@ class Registry:
             "POST", f"subjects/{_part(subject)}/versions", query=_NORMALIZE, body={"schema": schema.text}
         )
         return self._number(self._checked(answer, subject), "id", subject)
+
+    async def may_write(self) -> bool | None:
+        """Whether we may register: asked with a text that is no schema, in a subject that nobody has, so that whoever
+        may write is told that it is wrong, and nothing changes. None: the answer says neither."""
+        path = f"subjects/{_PROBE}/versions"
+        answer = await self._http.request("POST", path, body={"schema": "no schema: busline asks whether it may write"})
+        if answer.status in (401, 403) or answer.error_code == _READ_ONLY:
+            return False
+        return True if answer.status < 300 or answer.status == 422 else None
 
     async def schema(self, schema_id: int) -> str | None:
         """The text of a schema by its id, or None."""

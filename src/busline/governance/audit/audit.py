@@ -1,24 +1,97 @@
-"""The audit of one environment: everything that is there, against everything that explains it. Changes nothing."""
+"""The audit of one environment: everything that is there, against everything that explains it.
+
+Nothing is changed, but for events of refusals where that is asked for.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from busline.contract.finding import Finding
 from busline.contract.model import Environment
 from busline.contract.workspace import Workspace
 from busline.governance.applied import read_applied
 from busline.governance.audit.access import acls_unexplained, quotas_unexplained, rights_missing, users_unexplained
+from busline.governance.audit.authorizer_log import read_logs
 from busline.governance.audit.brokers import broker_settings
 from busline.governance.audit.expected import Expected, State
 from busline.governance.audit.groups import groups_unexplained, readers_undeclared
 from busline.governance.audit.known import known_over, without_known
-from busline.governance.audit.seen import Seen
+from busline.governance.audit.probes import probe_findings, probe_listeners, summary
+from busline.governance.audit.refusals import publish_refusals, refusal_findings, writers
+from busline.governance.audit.registry import registry_findings
+from busline.governance.audit.samples import Open, sample, sample_findings
+from busline.governance.audit.seen import Seen, look
 from busline.governance.audit.topics import settings_that_differ, topics_without_contract
 from busline.governance.principals import platform_acls
 from busline.governance.running import readers_of
 from busline.transport.base import Transport
+from busline.transport.security import Secret, Security
+
+if TYPE_CHECKING:
+    from busline.governance.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How closely to look. samples: records of each partition, 0: none. unused: days. logs: the authorizer's.
+
+    publish: tell refusals as events. probe: the secret of busline/probe. security: whose certificates are believed.
+    """
+
+    samples: int = 20
+    unused: int = 30
+    logs: tuple[Path, ...] = ()
+    publish: bool = False
+    probe: Secret | None = field(default=None, repr=False)
+    security: Security = field(default_factory=Security)
+
+
+@dataclass(kw_only=True)
+class Audited:
+    """notes: what was looked at, and what could not be."""
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registries:
+    """The environment's, and the same one asked without credentials."""
+
+    ours: Registry
+    anonymous: Registry
+
+
+async def audit(
+    asked: Asked, expected: Expected, engine: Transport, open_: Open, registries: Registries | None = None
+) -> Audited:
+    """open_: a connection of its own to the same engine, for a while. Raises what asking engine and registry raises."""
+    log = await asyncio.to_thread(read_logs, asked.logs) if asked.logs else None
+    seen = await look(engine)
+    found = Audited(findings=list(engine_findings(expected, seen)))
+    if seen.brokers:
+        tried = await probe_listeners(seen, asked.probe, asked.security)
+        found.findings += probe_findings(expected, tried)
+        found.notes.append(summary(tried))
+    if asked.samples:
+        topics = [name for state in expected.states for name in state.by_topic if name in seen.topics]
+        samples = await sample(sorted(set(topics)), expected, asked.samples, open_)
+        found.findings += sample_findings(expected, samples, lambda topic: writers(expected, log, topic))
+        found.notes.append(f"{samples.records:,} records of {len(samples.judges):,} topics were looked at")
+    if registries is not None:
+        found.findings += await registry_findings(expected, registries.ours, registries.anonymous)
+    if log is not None:
+        found.findings += refusal_findings(expected, log)
+    if asked.publish:
+        told = await publish_refusals(engine, expected, asked.logs)
+        found.notes.append(f"{told} refusals were published on busline.access-denied")
+    return found
 
 
 async def expect(workspace: Workspace, environment: Environment, engine: Transport, today: dt.date) -> Expected:

@@ -66,7 +66,7 @@ async def _try(listener: Listener, secret: Secret | None, security: Security) ->
     anonymous = await probe_anonymous(listener.host, listener.port, tls=tls)
     mechanism = next((one for one in _SCRAM if one in listener.mechanisms), None)
     if mechanism is None or secret is None:
-        why = "it takes no SCRAM password" if mechanism is None else f"{VARIABLE} is not set"
+        why = f"{VARIABLE} is not set" if secret is None else "it takes no SCRAM password"
         return Tried(listener=listener, anonymous=anonymous, why_not=why)
     login = Security(
         user=PROBE,
@@ -120,7 +120,7 @@ def _not_run(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
             reasons.setdefault(f"without credentials: {one.anonymous.why}", []).append(one.listener)
         if one.probe is not None and one.probe.outcome == "unknown":
             reasons.setdefault(f"as {PROBE}: {one.probe.why}", []).append(one.listener)
-        if one.probe is None and one.why_not and (one.listener.broker not in probed):
+        if one.probe is None and one.why_not and one.listener.broker not in probed:
             reasons.setdefault(f"as {PROBE}: {one.why_not}", []).append(one.listener)
     if not tried:
         reasons["the brokers' settings name no listener"] = []
