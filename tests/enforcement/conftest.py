@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from busline.bus.notices import today
 from busline.contract.workspace import Workspace
 from busline.governance.apply import apply
 from busline.governance.plan import Goal, plan_changes
-from busline.governance.rights import wanted_access
+from busline.governance.secrets import SecretPlaces, Secrets
 from busline.transport.kafka.engine import KafkaTransport
 from busline.transport.security import Security
 from scripts.raw_kafka import Login, RawKafka, batch, codes
@@ -82,11 +81,13 @@ class Company:
 
     def __init__(self, broker: Any, workspace: Workspace) -> None:
         self.broker, self.workspace = broker, workspace
+        self.secrets = Secrets(SecretPlaces(folder=workspace.path / ".busline" / "secrets"))
         self._known: dict[str, Any] = {}
         self.root = RawKafka(broker.secure_bootstrap, Login(user=broker.admin[0], password=broker.admin[1]))
 
-    def password(self, service: str) -> str:
-        return f"secret of {service}"
+    def password(self, user: str) -> str:
+        """As apply made it, and left it for the service."""
+        return self.secrets.file(user, "SCRAM-SHA-512").read_text().strip()
 
     def login(self, service: str, *, mechanism: str = "SCRAM-SHA-512") -> Login:
         return Login(user=service, password=self.password(service), mechanism=mechanism)
@@ -116,19 +117,10 @@ class Company:
         """Bring the broker to what the workspace says."""
         self.workspace = workspace or self.workspace
         there = self.workspace
-        goal = Goal(contracts=there.contracts, services=there.services, teams=there.teams)
+        goal = Goal(contracts=there.contracts, services=there.services, teams=there.teams, enforce="deny")
         async with self.engine() as engine:
-            await apply(await plan_changes(goal, engine), engine)
-        access = wanted_access(goal.published, there.services, there.teams, today())
-        for acl in access.acls:
-            kind = {"transactional-id": "TRANSACTIONAL_ID"}.get(acl.resource, str(acl.resource).upper())
-            self.root.ask("CreateAcls", creations=[{
-                "resource_type": {"TOPIC": 2, "GROUP": 3, "TRANSACTIONAL_ID": 5}[kind], "resource_name": acl.name,
-                "resource_pattern_type": 4 if acl.prefixed else 3, "principal": acl.principal, "host": "*",
-                "operation": {"read": 3, "write": 4}[acl.operation], "permission_type": 3,
-            }])  # fmt: skip
-        for user in access.users:
-            self.broker.add_user(user, self.password(user))
+            await apply(await plan_changes(goal, engine), engine, secrets=self.secrets)
+            assert (await plan_changes(goal, engine)).is_empty
 
     def assert_unchanged(self) -> None:
         """Since the last call, or since `enforce` and `fill`."""

@@ -94,10 +94,10 @@ def test_a_certificate_without_a_grant_gets_nothing(company: Any, certificate: A
     company.assert_unchanged()
 
 
-def test_a_login_lasts_as_long_as_the_broker_says(company: Any) -> None:
+def test_a_login_lasts_as_long_as_the_broker_says(company: Any, unique: str) -> None:
     with company.raw(SERVICE) as raw:
         assert 0 < raw.lifetime <= 3_600_000
-    with company.raw(SERVICE, mechanism=SHORT_LIVED) as raw:
+    with RawKafka(company.broker.secure_bootstrap, another(company, unique)) as raw:
         assert 0 < raw.lifetime <= 2_000
 
 
@@ -111,27 +111,27 @@ def outlive(raw: RawKafka) -> None:
     pytest.fail("an expired login still works")
 
 
-def another(company: Any, unique: str) -> str:
-    name = f"growth/{unique}"
-    company.broker.add_user(name, company.password(name))
-    return name
+def another(company: Any, name: str, password: str = "one") -> Login:
+    """A service of growth that is there for this test alone."""
+    company.broker.add_user(f"growth/{name}", password)
+    return Login(user=f"growth/{name}", password=password, mechanism=SHORT_LIVED)
 
 
 def test_who_does_not_log_in_again_is_cut_off(company: Any, unique: str) -> None:
-    with company.raw(another(company, unique), mechanism=SHORT_LIVED) as raw, pytest.raises((OSError, Refused)):
+    login = another(company, unique)
+    with RawKafka(company.broker.secure_bootstrap, login) as raw, pytest.raises((OSError, Refused)):
         outlive(raw)
 
 
 @pytest.mark.parametrize("change", ["deleted", "rotated"])
 def test_old_credentials_end_with_the_login(company: Any, unique: str, change: str) -> None:
-    name = another(company, unique)
-    login = company.login(name, mechanism=SHORT_LIVED)
+    login = another(company, unique)
     with RawKafka(company.broker.secure_bootstrap, login) as raw:
         again(raw, login)
         if change == "deleted":
-            company.broker.drop_user(name)
+            company.broker.drop_user(login.user)
         else:
-            company.broker.add_user(name, "another")
+            another(company, unique, "two")
         with pytest.raises(Refused) as caught:
             until_refused(raw, login)
         assert caught.value.code == AUTHENTICATION
@@ -153,9 +153,10 @@ def until_refused(raw: RawKafka, login: Login) -> None:
     pytest.fail("old credentials still work")
 
 
-def test_nobody_becomes_another_on_an_open_connection(company: Any) -> None:
-    with company.raw(SERVICE, mechanism=SHORT_LIVED) as raw:
+def test_nobody_becomes_another_on_an_open_connection(company: Any, unique: str) -> None:
+    mine, other = another(company, unique), another(company, f"{unique}-2")
+    with RawKafka(company.broker.secure_bootstrap, mine) as raw:
         with pytest.raises((Refused, OSError)):
-            raw.authenticate(company.login("orders/checkout", mechanism=SHORT_LIVED))
+            again(raw, other)
         with pytest.raises(OSError):
             raw.ask("Metadata", **ASKED)
