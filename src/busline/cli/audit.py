@@ -25,7 +25,6 @@ from busline.errors import ConfigurationError
 from busline.governance.audit.audit import Asked, Audited, Registries, expect
 from busline.governance.audit.audit import audit as look_into
 from busline.governance.audit.probes import probe_secret
-from busline.transport.security import Security
 
 _MORE: Final = {"code": "busline.cli.audit_code:code"}
 
@@ -74,14 +73,7 @@ def _asked_options(function: Decorated) -> Decorated:
     def wrapped(*args: Any, logs: tuple[Path, ...], publish: bool, samples: int, unused: int, **kwargs: Any) -> Any:
         if publish and not logs:
             raise ConfigurationError("--publish tells what an authorizer's log says", fix="Say --authorizer-log FILE.")
-        asked = Asked(
-            samples=samples,
-            unused=unused,
-            logs=logs,
-            publish=publish,
-            probe=probe_secret(),
-            security=Security.from_environment(),
-        )
+        asked = Asked(samples=samples, unused=unused, logs=logs, publish=publish, probe=probe_secret())
         return function(*args, asked=asked, **kwargs)
 
     return wrapped

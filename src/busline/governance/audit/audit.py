@@ -31,7 +31,7 @@ from busline.governance.audit.topics import settings_that_differ, topics_without
 from busline.governance.principals import platform_acls
 from busline.governance.running import readers_of
 from busline.transport.base import Transport
-from busline.transport.security import Secret, Security
+from busline.transport.security import Secret
 
 if TYPE_CHECKING:
     from busline.governance.registry import Registry
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 class Asked:
     """How closely to look. samples: records of each partition, 0: none. unused: days. logs: the authorizer's.
 
-    publish: tell refusals as events. probe: the secret of busline/probe. security: whose certificates are believed.
+    publish: tell refusals as events. probe: the secret of busline/probe.
     """
 
     samples: int = 20
@@ -49,7 +49,6 @@ class Asked:
     logs: tuple[Path, ...] = ()
     publish: bool = False
     probe: Secret | None = field(default=None, repr=False)
-    security: Security = field(default_factory=Security)
 
 
 @dataclass(kw_only=True)
@@ -76,7 +75,7 @@ async def audit(
     seen = await look(engine)
     found = Audited(findings=list(engine_findings(expected, seen)))
     if seen.brokers:
-        tried = await probe_listeners(seen, asked.probe, asked.security)
+        tried = await probe_listeners(seen, asked.probe)
         found.findings += probe_findings(expected, tried)
         found.notes.append(summary(tried))
     if asked.samples:

@@ -47,19 +47,19 @@ class Tried:
     why_not: str = ""
 
 
-async def probe_listeners(seen: Seen, secret: Secret | None, security: Security) -> list[Tried]:
-    """security: whose certificate authorities are believed. Raises ConfigurationError for those."""
+async def probe_listeners(seen: Seen, secret: Secret | None) -> list[Tried]:
+    """secret: of busline/probe; without it, only the anonymous is tried."""
     listeners = [one for number, settings in sorted(seen.brokers.items()) for one in listeners_of(number, settings)]
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def one(listener: Listener) -> Tried:
         async with limit:
-            return await _try(listener, secret, security)
+            return await _try(listener, secret)
 
     return list(await asyncio.gather(*(one(listener) for listener in listeners)))
 
 
-async def _try(listener: Listener, secret: Secret | None, security: Security) -> Tried:
+async def _try(listener: Listener, secret: Secret | None) -> Tried:
     from busline.transport.kafka.probing import probe_anonymous, probe_user
 
     tls = listener.protocol.endswith("SSL")
@@ -68,13 +68,7 @@ async def _try(listener: Listener, secret: Secret | None, security: Security) ->
     if mechanism is None or secret is None:
         why = f"{VARIABLE} is not set" if secret is None else "it takes no SCRAM password"
         return Tried(listener=listener, anonymous=anonymous, why_not=why)
-    login = Security(
-        user=PROBE,
-        password=secret,
-        mechanism=mechanism,
-        tls=tls,
-        ca_file=security.ca_file if tls else None,
-    )
+    login = Security(user=PROBE, password=secret, mechanism=mechanism, tls=tls)
     return Tried(listener=listener, anonymous=anonymous, probe=await probe_user(listener.host, listener.port, login))
 
 
