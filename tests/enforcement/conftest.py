@@ -28,7 +28,7 @@ COMING_UP = {14, 15, 16}
 SCHEMA = '{"type": "record", "name": "%s", "fields": [{"name": "id", "type": "string"}]}\n'
 CONTRACT = "description: What happened.\nkey: id\n"
 COMPANY = {
-    "busline.yaml": "company: acme\n",
+    "busline.yaml": "company: acme\nevents: {access-denied: {subscribe: [growth/stats]}}\n",
     "orders/team.yaml": "contact: {chat: '#orders'}\n",
     "orders/order-placed/contract.yaml": CONTRACT + "access: {subscribe: [billing/invoicing], read: [billing]}\n",
     "orders/order-placed-v2/contract.yaml": CONTRACT + "access: {subscribe: [billing/audit], read: [growth/people]}\n",
@@ -59,7 +59,8 @@ COMPANY = {
     "growth/visit/contract.yaml": CONTRACT,
     "growth/stats.service.yaml": (
         "publishes: {growth.visit: 1}\ntransactional: true\n"
-        "subscribes: {growth.visit: {version: 1}, billing.invoice-sent: {version: 1}}\n"
+        "subscribes: {growth.visit: {version: 1}, billing.invoice-sent: {version: 1},"
+        " busline.access-denied: {version: 1}}\n"
     ),
 }
 
@@ -117,10 +118,15 @@ class Company:
         """Bring the broker to what the workspace says."""
         self.workspace = workspace or self.workspace
         there = self.workspace
-        goal = Goal(contracts=there.contracts, services=there.services, teams=there.teams, enforce="deny")
+        goal = Goal(contracts=there.contracts, services=there.services, teams=there.teams, enforce="deny",
+                    own=there.own)  # fmt: skip
         async with self.engine() as engine:
             await apply(await plan_changes(goal, engine), engine, secrets=self.secrets)
             assert (await plan_changes(goal, engine)).is_empty
+
+    def users(self) -> set[str]:
+        """Who can log in."""
+        return {one["user"] for one in self.root.ask("DescribeUserScramCredentials", users=None)["results"]}
 
     def assert_unchanged(self) -> None:
         """Since the last call, or since `enforce` and `fill`."""
@@ -154,11 +160,11 @@ class Company:
 
     def live(self) -> None:
         """Records, dead letters and positions of groups, so that there is something to steal."""
-        for contract in self.workspace.contracts.values():
+        for contract in self.workspace.known.values():
             self.fill(contract.topic, b"theirs")
         for service in self.workspace.services.values():
             for subscription in service.subscribes:
-                topic = self.workspace.contracts[subscription.contract].topic
+                topic = self.workspace.known[subscription.contract].topic
                 self.ready("FindCoordinator", key_type=0, coordinator_keys=[service.name])
                 self.ready("OffsetCommit", group_id=service.name, generation_id_or_member_epoch=-1, member_id="",
                            topics=[{"name": topic, "partitions": [

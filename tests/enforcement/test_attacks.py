@@ -225,6 +225,10 @@ ATTACKS = [
     *only(of_topic("growth.visit"), *OWN),
     *only(of_group("growth/stats"), "DeleteGroups", "OffsetDelete"),
     *only(of_topic("busline.contracts"), "Produce", *OWN),
+    *only(of_topic("busline.access-denied"), "Produce", *OWN),
+    *only(of_topic("busline.access-denied", "orders/checkout"), "Produce", "Fetch", "Metadata"),
+    *only(of_topic("busline.access-changed"), "Produce", "Fetch", "Metadata"),
+    *only(of_topic("busline.contract-changed"), "Produce", "Fetch", "Metadata"),
     *(attack for who, whose in LOOK_ALIKE for attack in of_look_alike(who, whose)),
     *(only(of_topic("orders.order-placed-v2", "orders/checkout"), "Produce", "Fetch", "Metadata")),
     *(only(of_topic("orders.order-placed", "orders/check"), "Produce", "Fetch", "Metadata")),
@@ -353,7 +357,7 @@ def test_lists_show_what_is_ones_own(company: Any) -> None:
         groups, transactions = raw.ask("ListGroups")["groups"], raw.ask("ListTransactions", duration_filter=-1)
         brokers = raw.ask("DescribeCluster", include_cluster_authorized_operations=True)
     assert {topic["name"] for topic in topics} == {
-        "growth.visit", "billing.invoice-sent", "busline.contracts", "busline.dlq.growth.stats"
+        "growth.visit", "billing.invoice-sent", "busline.contracts", "busline.access-denied", "busline.dlq.growth.stats"
     }  # fmt: skip
     assert {group["group_id"] for group in groups} == {THIEF}
     assert transactions["transaction_states"] == []

@@ -80,7 +80,7 @@ def services_that(company: Any, use: str) -> list[ServiceSpec]:
 def test_publishers_publish(company: Any) -> None:
     for service in services_that(company, "publishes"):
         for publication in service.publishes:
-            topic = company.workspace.contracts[publication.contract].topic
+            topic = company.workspace.known[publication.contract].topic
             with company.raw(service.name) as raw:
                 publish(raw, topic, b"plain")
                 made = fine(raw, "InitProducerId", transactional_id=None, transaction_timeout_ms=60_000)
@@ -92,7 +92,7 @@ def test_publishers_publish(company: Any) -> None:
 def test_subscribers_join_fetch_commit_and_leave(company: Any) -> None:
     for service in services_that(company, "subscribes"):
         for subscription in service.subscribes:
-            topic = company.workspace.contracts[subscription.contract].topic
+            topic = company.workspace.known[subscription.contract].topic
             with company.raw(service.name) as raw:
                 for group in (service.name, f"{service.name}/second", f"{service.name}/~dlq"):
                     be_a_member(raw, group, topic)
