@@ -343,7 +343,7 @@ def test_a_new_project_passes_and_is_given_its_pipeline(
     (tmp_path / "schemas/billing").mkdir()
     (tmp_path / "schemas/billing/team.yaml").write_text("contact: {chat: x}\n")
     with (tmp_path / "schemas/busline.yaml").open("a") as file:
-        file.write('  prod: {url: "kafka://k1:9092"}\n')
+        file.write('  prod: {url: "kafka://k1:9092", enforce: deny}\n')
     assert run(["init", "--ci", "github"]) == 0
     assert (tmp_path / ".github/CODEOWNERS").read_text().splitlines()[-2:] == [
         "# /schemas/billing/ @YOUR-ORG/billing   (`codeowners` is not said in billing/team.yaml)",

@@ -23,6 +23,7 @@ from busline.contract.model import Audience, Contract
 from busline.contract.rules import ownership
 from busline.contract.rules.catalogue import RULES
 from busline.contract.rules.codeowners import repository_root
+from busline.contract.rules.environments import check_environments
 from busline.contract.rules.evaluate import check_rules
 from busline.contract.rules.switched_off import SwitchedOff
 from busline.contract.workspace import Workspace
@@ -121,6 +122,8 @@ def _found(question: Question) -> Iterator[Finding]:
         yield from check_examples(workspace, question.contracts)
     if Part.RULES in question.only:
         yield from check_rules(workspace, *((s.contracts, s.teams) if (s := question.scope) else (None, None)))
+        if question.scope is None:
+            yield from check_environments(workspace.environments.values(), question.today)
     if Part.VERSIONS in question.only and question.base:
         yield from check_immutable(workspace, question.base)
     found = [*_evolution(question), *_lifecycle(question)]
