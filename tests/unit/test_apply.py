@@ -299,7 +299,7 @@ async def test_settings_of_a_topic_follow_the_contract(engine: MemoryTransport) 
         "orders.order-placed: ~ topic orders.order-placed: records up to 1,048,576 bytes -> records up to 2,000,000"
         " bytes",
         "orders.order-placed: ~ contract: storage.max_record: 1048576 -> 2000000",
-        "orders.order-placed: ~ contract: storage.retention: 604800000 -> null",
+        "orders.order-placed: ~ contract: storage.retention: 7d -> forever",
     ]
     assert (await engine.topics())[ORDERS].max_record == 1_048_576, "a plan alters nothing"
     await apply(plan, engine)

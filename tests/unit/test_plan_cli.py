@@ -15,6 +15,7 @@ from busline.cli.plan_view import Shown
 from busline.cli.planning import Asked, Planned
 from busline.errors import ConfigurationError, PlanStale
 from busline.governance.change import Change
+from busline.governance.record_lines import moved, record_lines
 from busline.names import Team
 
 SERVICES = [f"team{number % 7}/service-{number}" for number in range(400)]
@@ -223,3 +224,18 @@ def test_no_password_of_a_url_gets_into_the_file(tmp_path: Path, made: Planned) 
 
 def test_every_field_of_a_plan_file_is_written(file: Path) -> None:
     assert json.loads(file.read_text()).keys() == PlanFile.model_fields.keys()
+
+
+def test_what_only_stands_elsewhere_in_its_file_is_no_change_and_grants_are_said_as_one_reads_them() -> None:
+    def record(line: int, *to: str) -> bytes:
+        grants = [{"to": name, "pii": True, "source": {"file": "a/b/contract.yaml", "line": line}} for name in to]
+        return json.dumps({"v": 1, "grants": grants, "storage": {"retention": 86_400_000 * line}}).encode()
+
+    key = b"contract/a.b"
+    assert moved({key: record(1, "x/y")}, {key: record(1, "x/y").replace(b'"line": 1', b'"line": 9')}) == {key}
+    assert moved({key: record(1, "x/y"), b"team/a": None}, {key: record(1, "x/z")}) == set()
+    lines = [change for _, change in record_lines({key: record(7, "x/y", "x/z")}, {key: record(1, "x/y")}, {})]
+    assert lines == [
+        Change("a.b", "~", "contract: grants", "x/y (pii)", "x/y (pii), x/z (pii)"),
+        Change("a.b", "~", "contract: storage.retention", "1d", "7d"),
+    ]

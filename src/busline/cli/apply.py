@@ -99,7 +99,9 @@ async def _apply(output: Output, asked: Asked, how: How, keeping: Keeping, file:
             return _pending(output, made)
         if not output.as_json:
             show(output, made, full=how.full, more={})
-        _ask(output, made, how)
+        if not _is_wanted(output, made, how):
+            output.note("nothing was changed")
+            return Exit.PENDING
         await _carry_out(output, made, keeping)
     return Exit.OK
 
@@ -111,11 +113,12 @@ def _pending(output: Output, made: Planned) -> int:
     return Exit.PENDING
 
 
-def _ask(output: Output, made: Planned, how: How) -> None:
+def _is_wanted(output: Output, made: Planned, how: How) -> bool:
     """A pipeline is not asked: there, the merge was the question."""
     hurts = made.plan.destroys or made.plan.widens
-    if hurts and not how.yes and output.interactive and sys.stdin.isatty():
-        click.confirm(f"Apply this to {made.env} ({made.target.url})?", abort=True, err=True)
+    if not hurts or how.yes or not (output.interactive and sys.stdin.isatty()):
+        return True
+    return click.confirm(f"Apply this to {made.env} ({made.target.url})?", err=True)
 
 
 async def _carry_out(output: Output, made: Planned, keeping: Keeping) -> None:
@@ -141,4 +144,5 @@ def _tell(output: Output, made: Planned, secrets: Secrets, *, done: bool) -> Non
     if output.as_json and (done or secrets.to_print):
         output.result({**told(made), "applied": done, **as_json(secrets)})
     if done and made.plan.changes:
-        output.note(f"applied to {made.target.url}; next: busline run MODULE:BUS")
+        following = "" if made.engine.features.enforced else "; next: busline run MODULE:BUS"
+        output.note(f"applied to {made.target.url}{following}")

@@ -48,9 +48,6 @@ async def _plan(output: Output, asked: Asked, out: Path | None) -> Planned:
 
 
 def show(output: Output, made: Planned, *, full: bool, more: dict[str, Any]) -> None:
-    """The plan on stdout, its notes beside it."""
-    for note in made.notes:
-        output.note(click.style(f"note: {note}", fg="yellow"))
     output.result({**told(made), **more}, made.shown.text(full=full))
 
 
@@ -60,7 +57,6 @@ def told(made: Planned) -> dict[str, Any]:
         "environment": made.env,
         "commit": made.workspace.commit,
         **made.shown.as_json(),
-        "notes": made.notes,
         "fingerprint": made.plan.fingerprint,
     }
 

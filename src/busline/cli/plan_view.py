@@ -43,6 +43,7 @@ class Shown:
     widens: Sequence[str] = ()
     held: Sequence[Change] = ()
     until: str = ""
+    notes: Sequence[str] = ()
 
     def text(self, *, full: bool = False) -> str:
         return "\n".join(self._lines(full))
@@ -53,6 +54,7 @@ class Shown:
             "destroys": list(self.destroys),
             "widens": list(self.widens),
             "held": [change._asdict() for change in self.held],
+            "notes": list(self.notes),
             "counts": {WORDS[mark]: count for mark, count in sorted(_counts(self.changes).items())},
         }
 
@@ -67,6 +69,7 @@ class Shown:
         if self.held:
             yield _title(f"stays for now, as `enforce` is `observe`{self.until}:", "cyan")
             yield from _folded([_apart(line) for line in self.held], full)
+        yield from (click.style(_wrapped(f"note: {note}", 6), fg="yellow") for note in self.notes)
         yield self.counts
 
     @property

@@ -71,7 +71,14 @@ class Planned:
     def shown(self) -> Shown:
         plan, found = self.plan, self.target.environment
         until = f" until {found.observe_until}" if found and found.observe_until else ""
-        return Shown(changes=plan.changes, destroys=plan.destroys, widens=plan.widens, held=plan.held, until=until)
+        return Shown(
+            changes=plan.changes,
+            destroys=plan.destroys,
+            widens=plan.widens,
+            held=plan.held,
+            until=until,
+            notes=self.notes,
+        )
 
     @property
     def notes(self) -> list[str]:

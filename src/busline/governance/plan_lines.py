@@ -12,7 +12,7 @@ from busline.governance.change import Change
 from busline.governance.fingerprint import fingerprint
 from busline.governance.goal import Goal
 from busline.governance.intent import Intent
-from busline.governance.record_lines import record_lines, taken_over
+from busline.governance.record_lines import moved, record_lines, taken_over
 from busline.governance.removal import left_alone
 from busline.governance.subjects import SubjectPlan, subject_lines
 from busline.governance.topics import TopicPlan, destroyed, topic_lines
@@ -55,7 +55,7 @@ def plan_lines(goal: Goal, applied: Applied, found: Found, first: Sequence[str])
         *access_lines(found.access, by_topic, sources),
     ]
     busy = {change.about for change in changes}
-    quiet = taken_over(goal, applied, found.records, busy)
+    quiet = taken_over(goal, applied, found.records, busy) | moved(found.records, applied.entries)
     lines = list(record_lines(found.records, applied.entries, sources))
     changes += [change for key, change in lines if key not in quiet]
     bookkeeping = [*(change for key, change in lines if key in quiet), *_kept(found)]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from busline.contract.duration import duration_text
 from busline.contract.entry_changes import content, team_of
 from busline.governance.applied import Applied
 from busline.governance.change import Change
@@ -45,6 +46,26 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "
             yield f"{inside}{part}", _short(old, part), _short(new, part)
 
 
+def moved(records: Mapping[bytes, bytes | None], applied: Mapping[bytes, bytes]) -> set[bytes]:
+    """Records that say what they said, of lines that stand elsewhere in their files by now."""
+    return {
+        key
+        for key, value in records.items()
+        if value is not None
+        and key in applied
+        and _without_places(content(value)) == _without_places(content(applied[key]))
+    }
+
+
+def _without_places(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_places(one) for key, one in value.items() if key != "source"}
+        case list():
+            return [_without_places(one) for one in value]
+    return value
+
+
 def taken_over(goal: Goal, applied: Applied, records: Collection[bytes], busy: Collection[str]) -> set[bytes]:
     """Records of streams and services that were there before, and that apply only writes down. busy: contracts,
     services and users of which something else changes."""
@@ -78,6 +99,24 @@ def _is_adopted(team: Team, goal: Goal) -> bool:
 
 def _short(values: Mapping[str, Any], part: str) -> str:
     """Nothing where one side has no such part."""
-    value = values.get(part, "")
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if part not in values:
+        return ""
+    value = values[part]
+    text = duration_text(value) if part == "retention" else _spoken(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _spoken(value: Any) -> str:
+    """JSON as one reads it: `billing/invoicing, everyone (read_only)`; where in a file something stands is left out."""
+    match value:
+        case None:
+            return ""
+        case dict():
+            first, *rest = [(key, one) for key, one in value.items() if key != "source"] or [("", "")]
+            more = ", ".join(key if one is True else f"{key} {_spoken(one)}" for key, one in rest)
+            return f"{_spoken(first[1])} ({more})" if more else _spoken(first[1])
+        case list():
+            return ", ".join(map(_spoken, value))
+        case str():
+            return value
+    return json.dumps(value)
