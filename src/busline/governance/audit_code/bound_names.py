@@ -76,6 +76,9 @@ class Names:
         for value, at in holder.values.get(name, ()):
             if found := self._dotted(value, at, depth + 1):
                 return found
+        if name in holder.classes:
+            bases = (self._dotted(base, holder, depth + 1) for base in holder.classes[name].bases)
+            return next((base for base in bases if base), "")
         if name in holder.types and (found := self._dotted_type(*holder.types[name], depth)):
             return found + "()"
         return holder.imports.get(name, "")
@@ -155,11 +158,18 @@ class Names:
         values = there.values.get(last, ()) if there else ()
         return next((c for value, at in values if (c := self._class(value, at, depth + 1))), None)
 
+    def _member(self, owner: Scope, name: str, depth: int) -> list[tuple[ast.expr, Scope]]:
+        """What a class, or one that it is derived from, says of an attribute."""
+        if name in owner.values or self._spent(depth):
+            return owner.values.get(name, [])
+        bases = (self._class(base, owner.parent or owner, depth + 1) for base in owner.bases)
+        return next((found for base in bases if base and (found := self._member(base, name, depth + 1))), [])
+
     def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> Iterator[tuple[ast.expr, Scope]]:
         owner = self._class(node.value, scope, depth + 1)
         if owner is None:
             return
-        yield from owner.values.get(node.attr, ())
+        yield from self._member(owner, node.attr, depth)
         method = owner.functions.get(node.attr)
         if method is not None and method.is_property:
             yield from ((value, method) for value in method.returns)

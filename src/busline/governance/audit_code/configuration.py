@@ -17,6 +17,7 @@ _ASSIGN: Final = re.compile(
     r"\s*(?:export\s+|set\s+|ENV\s+|ARG\s+)?[\"']?([A-Za-z_][\w.\[\]-]*)[\"']?\s*(?:=|:(?=\s|$))\s*(.*)"
 )
 _DOCKER: Final = re.compile(r"\s*(?:ENV|ARG)\s+([A-Za-z_]\w*)(?:\s+|=)(.*)", re.I)
+_RUN: Final = re.compile(r"\s*(?:(?:RUN|CMD|ENTRYPOINT)\s+|&&\s*)(.*)", re.I)
 _DOCKER_PAIR: Final = re.compile(r"([A-Za-z_]\w*)=(\"[^\"]*\"|'[^']*'|\S+)")
 _SECTION: Final = re.compile(r"\s*\[([^\]]+)\]\s*$")
 
@@ -79,6 +80,8 @@ def of_dockerfile(text: str, shown: str) -> Iterator[Setting | Note]:
         if found := _DOCKER.match(line):
             pairs = _DOCKER_PAIR.findall(line) or [(found[1], found[2])]
             yield from (Setting((name,), _plain(value), number) for name, value in pairs)
+        elif found := _RUN.match(line):
+            yield Setting(("command",), found[1], number)
 
 
 def of_yaml(text: str, shown: str) -> Iterator[Setting | Note]:

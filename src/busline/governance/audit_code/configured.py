@@ -8,18 +8,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from busline.governance.audit_code import commands
 from busline.governance.audit_code.configuration import Setting
 from busline.governance.audit_code.endpoints import Endpoint, endpoints, masked
 from busline.governance.audit_code.environment import Environment
+from busline.governance.audit_code.requirements import judged
 from busline.governance.audit_code.settings_like import names_a_place, only_talks
 from busline.governance.audit_code.sighting import Sighting
-from busline.governance.audit_code.territory import FILE, STORE, Hit, Territory
+from busline.governance.audit_code.territory import FILE, HOST, STORE, Hit, Territory
+from busline.governance.audit_code.words import words
 
 _DATABASE: Final = re.compile(r"(?i)^(.*?)[_.-]?(database|name|db|keyspace|catalog)$")
 _STEM: Final = re.compile(
     r"(?i)^(.*?)[_.-]?(host|hostname|server|url|uri|dsn|addr|address|endpoint|servers|brokers?)s?$"
 )
 _BY_NAME: Final = re.compile(r"(?i)(bucket|table|keyspace|queue|topic|stream|collection)(_?name)?s?$")
+_CLIENT: Final = re.compile(
+    r"(?i)^bootstrap\.servers$|\.bootstrap\.servers$|^(connect|ksql|kafka_rest|mirror|debezium|flink)\w*_bootstrap_servers$"
+)
+"""Settings that only a Kafka client that is not busline's has."""
+_CONTENT: Final = re.compile(r"(?i)(^|[_.-])(source|subject|id|title|type|callback|webhook)$")
+_COMMANDS: Final = words("command args run script entrypoint cmd")
+_DSN: Final = re.compile(r"(?i)\b(host|server|data source)\s*=")
 _OWN: Final = re.compile(r"(?i)^busline(_|$)")
 
 
@@ -31,7 +41,7 @@ def audit_settings(
     beside = _databases(settings)
     found = []
     for one in settings:
-        if not _OWN.match(one.name) and not only_talks(one.name):
+        if not _OWN.match(one.name) and not any(isinstance(p, str) and only_talks(p) for p in one.path[-2:]):
             value = environment.filled(one.value)
             names = beside[_group(one)]
             found += [
@@ -43,36 +53,36 @@ def audit_settings(
 
 def _judged(one: Setting, value: str, here: Path, territory: Territory, names: list[str]) -> Iterator[tuple[str, Hit]]:
     said = f"{one.name}: {masked(value)}"
-    for endpoint in _places(value):
+    for endpoint in _places(one, value):
+        if (hit := territory.bus(endpoint)) and (_CLIENT.search(one.name) or commands.is_kafka(value)):
+            yield said, hit
+            continue
         if endpoint.path and not endpoint.host and not endpoint.name:
             if hit := territory.path(endpoint.path, here):
                 yield said, hit
             continue
         for hit in territory.endpoint(endpoint, "", names):
-            if not endpoint.bare or _plainly(one, endpoint, hit):
+            if _plainly(one, endpoint, hit) if endpoint.bare else hit.rule != HOST or not _CONTENT.search(one.name):
                 yield said, hit
+    for wanted in commands.installed(value, one.line):
+        yield from ((f"installs {masked(wanted.text)}", s.hit) for s in judged(wanted, "", here, territory))
     if _BY_NAME.search(one.name) and (hit := territory.named(value, _kind(one.name))):
         yield said, hit
 
 
-def _places(value: str) -> list[Endpoint]:
+def _places(one: Setting, value: str) -> list[Endpoint]:
     """Also of a volume, `/srv/orders:/data`, and within a command line."""
     found = endpoints(value)
     if value.startswith(("/", "./", "../", "~")) and ":" in value:
         found = [Endpoint(path=value.partition(":")[0])]
-    elif " " in value and not found:
-        found = [
-            one
-            for word in value.split()[:200]
-            for one in endpoints(word.strip("'\"=,"))
-            if not one.bare or "." in one.host
-        ]
+    elif " " in value and not (commands.only_tells(value) or _DSN.search(value)):
+        found = [*commands.places(value)]
     return found
 
 
 def _plainly(one: Setting, endpoint: Endpoint, hit: Hit) -> bool:
     """A bare host is one under a name that says so; a word without a dot only where nothing else can be meant."""
-    if hit.rule == FILE:
+    if hit.rule == FILE or one.name in _COMMANDS:
         return True
     named = names_a_place(one.name) or any(isinstance(p, str) and names_a_place(p) for p in one.path[-2:])
     return named and (

@@ -30,7 +30,8 @@ _ALIASES: Final = {
     "postgresql": "postgres", "pgsql": "postgres", "cockroachdb": "postgres", "mariadb": "mysql", "rediss": "redis",
     "valkey": "redis", "valkeys": "redis", "unix": "redis", "amqp": "rabbitmq", "amqps": "rabbitmq", "mongo": "mongodb",
     "tls": "nats", "https": "http", "ws": "http", "wss": "http", "s3a": "s3", "s3n": "s3", "gs": "gcs",
-    "grpcs": "grpc", "scylla": "cassandra", "opensearch": "elasticsearch", "pyamqp": "rabbitmq", "sqlserver": "mssql",
+    "grpcs": "grpc", "asyncpg": "postgres", "psycopg": "postgres", "psycopg2": "postgres", "aiomysql": "mysql",
+    "pymysql": "mysql", "confluent": "kafka", "scylla": "cassandra", "opensearch": "elasticsearch", "pyamqp": "rabbitmq", "sqlserver": "mssql",
 }  # fmt: skip
 
 

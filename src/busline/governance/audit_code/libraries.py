@@ -19,8 +19,8 @@ _MODULES: Final = {
     "oracle": "oracledb cx_Oracle",
     "sqlite": "sqlite3 aiosqlite apsw",
     "clickhouse": "clickhouse_driver clickhouse_connect asynch aiochclient",
-    "sql": "sqlalchemy sqlmodel databases records dataset peewee pony tortoise django alembic ormar dj_database_url pyodbc"
-    " pymssql aioodbc turbodbc pandas polars connectorx dask pyspark duckdb ibis sqlite_utils",
+    "sql": "sqlalchemy sqlmodel databases records dataset peewee pony tortoise django alembic ormar dj_database_url"
+    " pyodbc pymssql aioodbc turbodbc pandas polars connectorx dask pyspark duckdb ibis sqlite_utils",
     "mongodb": "pymongo motor mongoengine beanie odmantic umongo",
     "cassandra": "cassandra acsylla aiocassandra scyllapy",
     "elasticsearch": "elasticsearch opensearchpy elastic_transport",
@@ -38,10 +38,16 @@ CLIENTS: Final = {module: kind for kind, modules in _MODULES.items() for module 
 
 NAMES: Final = words(
     "database dbname db database_name keyspace bucket bucket_name tablename table_name table queue queue_name "
-    "queuename topic topics subject subjects stream collection index schema exchange routing_key streamname topicarn queueurl "
-    "name catalog domain"
+    "queuename topic topics subject subjects stream collection index schema exchange routing_key streamname topicarn "
+    "queueurl name catalog domain"
 )
 """Keywords that name a thing within a store."""
+CONTENT: Final = words(
+    "headers json data params cookies body payload files content value key message msg extra application_name client_name "
+    "user_agent description"
+)
+"""Keywords for what is sent, not where to."""
+PROCESSES: Final = words("subprocess os asyncio sh invoke plumbum pexpect fabric paramiko asyncssh")
 HOST_KEYS: Final = re.compile(
     r"(?i)(host|hosts|hostname|server|servers|server_name|addr|address|node|nodes|seeds?|contact_points|endpoint|"
     r"endpoint_url|url|uri|dsn|broker|brokers|bootstrap[._]servers|broker_url|target|service_url|location|hostaddr|"

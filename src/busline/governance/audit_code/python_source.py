@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from busline.contract.finding import Severity
-from busline.governance.audit_code import libraries
+from busline.governance.audit_code import commands, libraries
 from busline.governance.audit_code.bound_names import Outside, Text
 from busline.governance.audit_code.endpoints import HOLE, Endpoint, endpoints, masked
 from busline.governance.audit_code.libraries import KAFKA, client_kind, raw_kafka
@@ -105,8 +105,13 @@ class PythonAudit:
             dotted = ""
         if last == "setup":
             self._requires(node, scope)
-        if last in libraries.BY_NAME and node.args:
-            self._by_name(node, scope, last)
+        named = dotted.rpartition(".")[2] or last
+        if named in libraries.BY_NAME and node.args:
+            self._by_name(node, scope, named)
+        if last in ("exec", "eval") and node.args:
+            self._executed(node, scope)
+        if last in _OPTIONS and node.args:
+            self._option(node, scope)
         kind = client_kind(dotted) if dotted else None
         if kind is None and last in _VERBS and not said:
             kind = "http" if _looks_http(node.func) else None
@@ -121,6 +126,18 @@ class PythonAudit:
                 self._setting(keyword.arg or "", keyword.value, scope)
             for argument in node.args:
                 self._literal(argument, scope)
+
+    def _executed(self, node: ast.Call, scope: Scope) -> None:
+        for text in self._values.texts(node.args[0], scope):
+            for match in _IMPORT.finditer(text.text):
+                self._import(match[1], node.lineno)
+
+    def _option(self, node: ast.Call, scope: Scope) -> None:
+        """A command line's option: its default is a setting under its name."""
+        name = self._values.texts(node.args[0], scope)[0].text.strip("-")
+        for keyword in node.keywords:
+            if keyword.arg == "default":
+                self._setting(name, keyword.value, scope)
 
     def _requires(self, node: ast.Call, scope: Scope) -> None:
         """setuptools' setup: what it installs."""
@@ -144,7 +161,8 @@ class PythonAudit:
         for argument in node.args:
             said += self._values.all_texts(argument, scope)
         for keyword in node.keywords:
-            said += [(key or keyword.arg or "", t) for key, t in self._values.all_texts(keyword.value, scope)]
+            if (keyword.arg or "") not in libraries.CONTENT:
+                said += [(key or keyword.arg or "", t) for key, t in self._values.all_texts(keyword.value, scope)]
         names = [t.text for key, t in said if key.lower() in libraries.NAMES or not key]
         connects = libraries.CONNECTS.search(dotted.replace("()", "").rpartition(".")[2]) is not None
         for key, text in said:
@@ -155,7 +173,9 @@ class PythonAudit:
     ) -> None:
         key, text = given
         names, connects = beside
-        for endpoint in endpoints(text.text):
+        for endpoint in self._places_in(text.text, kind, dotted):
+            if endpoint.kind == "http" and not (kind in _CALLS or connects or _host_key(key)):
+                continue
             if endpoint.bare and not (
                 endpoint.port or "." in endpoint.host or _host_key(key) or (connects and not key)
             ):
@@ -167,9 +187,15 @@ class PythonAudit:
         if HOLE not in text.text[:1] and text.text and (hit := self._territory.named(text.text, narrow, exact)):
             self._say(line, f"{_short(dotted)}({masked(text.text)!r})" + _from(text), hit)
 
+    def _places_in(self, text: str, kind: str, dotted: str) -> list[Endpoint]:
+        """Of a text; of a command line, in each of its words."""
+        if kind == "" and " " in text and dotted.partition(".")[0] in libraries.PROCESSES:
+            return [] if commands.only_tells(text) else [*commands.places(text)]
+        return endpoints(text)
+
     def _endpoint(self, line: int, shown: str, endpoint: Endpoint, kind: str, names: Iterable[str]) -> None:
         if kind in (KAFKA, "sqlite", "sql", "queue", "") and (hit := self._territory.bus(endpoint)):
-            if kind != "" or endpoint.path:
+            if kind != "" or endpoint.path or commands.is_kafka(shown):
                 self._placed = True
                 self._say(line, shown, hit)
             return
@@ -204,7 +230,8 @@ class PythonAudit:
 
     def _setting(self, name: str, value: ast.expr, scope: Scope) -> None:
         """A value under a name that says what it is: DB_HOST, orders_url."""
-        if isinstance(value, ast.Dict | ast.Lambda):
+        written = isinstance(value, ast.Constant | ast.JoinedStr | ast.BinOp | ast.List | ast.Tuple)
+        if isinstance(value, ast.Dict | ast.Lambda) or not (written or names_a_place(name)):
             return
         for key, text in self._values.all_texts(value, scope):
             self._place(value.lineno, key or name, text, [])
@@ -242,6 +269,9 @@ class PythonAudit:
                     self._say(line, f"{name + ' = ' if name else ''}{masked(text.text)!r}" + _from(text), hit)
 
 
+_CALLS: Final = words("http grpc aws elasticsearch") | {""}
+_OPTIONS: Final = words("add_argument option Option Argument")
+_IMPORT: Final = re.compile(r"\b(?:import|from)\s+([A-Za-z_][\w.]*)")
 _VERBS: Final = words("get post put patch delete head options request stream ws_connect fetch urlopen")
 _HTTP_NAMES: Final = re.compile(r"(?i)(client|session|http|api|requests|_s$|^s$)")
 

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from busline.contract.finding import Severity
+from busline.contract.yaml_scan import NotYaml, scan
 from busline.governance.audit_code.endpoints import masked
 from busline.governance.audit_code.sighting import RAW, Note, Sighting
 from busline.governance.audit_code.territory import Hit, Territory, normal
 from busline.governance.audit_code.words import words
 
 _REQUIREMENTS: Final = re.compile(r"(?i)(.*[-_.])?(requirements|constraints|reqs|deps)([-_.].*)?\.(txt|in|pip)")
+_FILES: Final = words("pyproject.toml Pipfile setup.cfg environment.yml environment.yaml conda.yml conda.yaml")
 _IN_FOLDER: Final = re.compile(r"(?i)(^|/)requirements/[^/]+\.(txt|in)$")
 _NAME: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?")
 _EGG: Final = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 _RAW: Final = words("kafka-python kafka-python-ng confluent-kafka faust faust-streaming pykafka quixstreams kafkit")
-"""aiokafka is not among them: busline installs it, and lists of all that is installed name it."""
+_OF_BUSLINE: Final = words("aiokafka kafka-python")
+"""busline installs them: where a file lists it, they are there for its sake."""
 
 
 class Requirement(NamedTuple):
@@ -33,7 +36,7 @@ class Requirement(NamedTuple):
 
 def is_requirements(shown: str) -> bool:
     name = shown.rpartition("/")[2]
-    known = name in ("pyproject.toml", "Pipfile", "setup.cfg") or _REQUIREMENTS.fullmatch(name)
+    known = name in _FILES or _REQUIREMENTS.fullmatch(name)
     return bool(known or _IN_FOLDER.search(shown))
 
 
@@ -45,10 +48,14 @@ def audit_requirements(data: bytes, shown: str, here: Path, territory: Territory
             found = [*_of_toml(tomllib.loads(text), text)]
         except (ValueError, RecursionError) as error:
             return [Note(shown, 1, f"not TOML: {error}"[:200])]
+    elif name.endswith((".yml", ".yaml")):
+        found = [*_of_conda(text)]
     elif name == "setup.cfg":
         found = [*_of_setup_cfg(text)]
     else:
         found = [one for line, said in _lines(text) if (one := requirement(line, said))]
+    if any(normal(one.name) == "busline" for one in found):
+        found = [one for one in found if normal(one.name) not in _OF_BUSLINE]
     return [sighting for one in found for sighting in judged(one, shown, here, territory)]
 
 
@@ -103,6 +110,17 @@ def judged(one: Requirement, shown: str, here: Path, territory: Territory) -> It
         yield Sighting(
             shown, one.line, f"requires {masked(one.text)}", Hit(RAW, "", normal(one.name)), Severity.WARNING
         )
+
+
+def _of_conda(text: str) -> Iterator[Requirement]:
+    try:
+        for leaf in scan(text):
+            if "dependencies" in leaf.path and (
+                one := requirement(leaf.line, re.sub(r"(?<![=<>!~])=(?!=)", "==", leaf.value))
+            ):
+                yield one
+    except NotYaml:
+        return
 
 
 def _of_setup_cfg(text: str) -> Iterator[Requirement]:

@@ -28,6 +28,7 @@ class Scope:
     parameters: tuple[str, ...] = ()
     returns: list[ast.expr] = field(default_factory=list)
     is_property: bool = False
+    bases: list[ast.expr] = field(default_factory=list)
 
     def bind(self, name: str, value: ast.expr, scope: Scope | None = None) -> None:
         known = self.values.setdefault(name, [])
@@ -55,44 +56,68 @@ class Scope:
 
 @dataclass
 class Module:
-    """order: every node with its scope, and whether it is only said: in docs, logs, comparisons."""
+    """order: imports, calls, assignments, dicts and functions, each with its scope, and whether it is only said: in
+    docs, logs, comparisons."""
 
     root: Scope
     order: list[tuple[ast.AST, Scope, bool]]
 
 
+_LOOKED_AT: Final = frozenset(
+    {ast.Import, ast.ImportFrom, ast.Call, ast.Assign, ast.AnnAssign, ast.Dict, ast.FunctionDef, ast.AsyncFunctionDef}
+)
+_BARREN: Final = frozenset({ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.Pass, ast.Import, ast.ImportFrom})
+"""Nothing that counts is in them."""
+_DEFINES: Final = frozenset({ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda})
+_MAY_SAY: Final = frozenset({ast.Compare, ast.Raise, ast.Assert, ast.Expr, ast.Call})
+
+
 def read_module(tree: ast.Module) -> Module:
     """By an explicit stack: no nesting of the source recurses here."""
-    root = Scope()
-    module = Module(root, [])
-    stack: list[tuple[ast.AST, Scope, bool]] = [(tree, root, False)]
+    module = Module(Scope(), [])
+    stack: list[tuple[ast.AST, Scope, bool]] = [(tree, module.root, False)]
     while stack:
         node, scope, said = stack.pop()
-        module.order.append((node, scope, said))
-        inner = _enter(node, scope)
-        said = said or _only_said(node)
-        children = list(ast.iter_child_nodes(node))
-        outside = _outside(node)
-        for child in reversed(children):
-            stack.append((child, scope if id(child) in outside else inner, said))
+        kind = type(node)
+        if kind in _LOOKED_AT:
+            module.order.append((node, scope, said))
+        inner, outside = scope, _NOTHING
+        if kind in _ENTERED:
+            inner = _enter(node, scope)
+        if kind in _DEFINES:
+            outside = _outside(node)
+        if kind in _MAY_SAY:
+            said = said or _only_said(node)
+        for value in node.__dict__.values():
+            for child in value if type(value) is list else (value,):
+                if isinstance(child, ast.AST):
+                    at = scope if outside and id(child) in outside else inner
+                    if type(child) not in _BARREN:
+                        stack.append((child, at, said))
+                    elif type(child) in _LOOKED_AT:
+                        _enter(child, at)
+                        module.order.append((child, at, said))
     _give_arguments(module)
     return module
 
 
-def _outside(node: ast.AST) -> set[int]:
+_NOTHING: Final[frozenset[int]] = frozenset()
+
+
+def _outside(node: ast.AST) -> frozenset[int]:
     """What stands at a definition and is evaluated around it: decorators, bases, defaults, annotations."""
     if isinstance(node, ast.ClassDef):
-        return {id(n) for n in (*node.decorator_list, *node.bases, *node.keywords)}
+        return frozenset(map(id, (*node.decorator_list, *node.bases, *node.keywords)))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return {id(n) for n in (*node.decorator_list, node.args, node.returns) if n is not None}
-    return {id(node.args)} if isinstance(node, ast.Lambda) else set()
+        return frozenset(map(id, (*node.decorator_list, node.args, node.returns)))
+    return frozenset({id(node.args)}) if isinstance(node, ast.Lambda) else _NOTHING
 
 
 def _enter(node: ast.AST, scope: Scope) -> Scope:
     """Take what a node binds; the scope of what is in it."""
     match node:
         case ast.ClassDef():
-            scope.classes[node.name] = Scope(scope, "class", node.name)
+            scope.classes[node.name] = Scope(scope, "class", node.name, bases=node.bases)
             return scope.classes[node.name]
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             scope.functions[node.name] = _function(node, scope)
@@ -217,8 +242,14 @@ def _called(func: ast.expr, scope: Scope) -> Scope | None:
     return None
 
 
+_ENTERED: Final = frozenset(
+    {
+        *(ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign),
+        *(ast.AugAssign, ast.NamedExpr, ast.withitem, ast.For, ast.AsyncFor, ast.comprehension, ast.Return),
+    }
+)
 _TALK: Final = words(
-    "debug info warning warn error exception critical log print echo secho fail skip xfail add_argument option "
+    "debug info warning warn error exception critical log print echo secho fail skip xfail "
     "startswith endswith removeprefix removesuffix count index find rfind match fullmatch search sub"
 )
 

@@ -7,12 +7,12 @@ from typing import Final
 
 _PLACE: Final = re.compile(
     r"(host|server|url|uri|dsn|broker|addr|endpoint|connection|conn_str|conninfo|bootstrap|database|backend|target|"
-    r"upstream|api|service|base|remote|node|jdbc|location|path|dir|folder|file|root|mount|source|bucket|queue|"
+    r"upstream|api|service|base|remote|node|jdbc|location|path|dir|folder|file|root|mount|"
     r"(^|[_.-])(db|redis|pg|mq|nats|kafka|mongo|es)([_.-]|$))",
     re.I,
 )
 _TALK: Final = re.compile(
-    r"(allow|deny|block|origin|cors|csrf|referer|referrer|(^|[_.-])docs?([_.-]|$)|documentation|help|homepage|"
+    r"(allow|deny|block|origin|cors|csrf|referer|referrer|(^|[_.-])docs?([_.-]|$)|Docs|documentation|help|homepage|"
     r"home_page|support|link|no_proxy|noproxy|redirect|issuer|audience|csp|license|author|description|title|comment|"
     r"message|label|example|sample|pattern|regex|schema|xmlns|namespace|exclude|ignore|skip|forbid|banned|foreign|"
     r"robots|contact|e?mail|trusted|permitted|known_hosts|image|registry_image|repository|changelog|tracker|issues)",

@@ -21,11 +21,12 @@ from busline.governance.audit_code.words import words
 _ENVIRONMENT: Final = words("getenv get env config str get_str url require getvar pop setdefault environ")
 _WRAPPERS: Final = words(
     "Path PurePath PosixPath PurePosixPath str bytes URL Url AnyUrl SecretStr HttpUrl PostgresDsn RedisDsn KafkaDsn "
-    "cast urlparse urlsplit quote unquote make_url fspath abspath expanduser realpath normpath"
+    "cast Template urlparse urlsplit quote unquote make_url fspath abspath expanduser realpath normpath"
 )
 _SAME: Final = words(
     "strip lstrip rstrip lower encode decode geturl as_posix resolve absolute expanduser get_secret_value "
-    "unicode_string render_as_string human_repr removesuffix split rsplit"
+    "unicode_string render_as_string human_repr removesuffix split rsplit "
+    "substitute safe_substitute"
 )
 _PARTS: Final = re.compile(r"\{[^{}]{0,80}\}|%\([^()]{0,80}\)[sdr]|%[sdr]")
 
@@ -56,9 +57,8 @@ class Evaluator(Names):
             case ast.Name():
                 return self._name(node.id, scope, depth)
             case ast.Attribute():
-                return (
-                    self._of(self._attribute(node, scope, depth), depth) or self._far(node, scope, depth) or [UNKNOWN]
-                )
+                found = self._of(self._attribute(node, scope, depth), depth) or self._far(node, scope, depth)
+                return found or self._configured(node.attr)
             case ast.BinOp():
                 return self._binary(node, scope, depth)
             case ast.BoolOp():
@@ -89,6 +89,11 @@ class Evaluator(Names):
             there = self._outside.scope_of(module or ".")
             found = self._of(there.values.get(last, ()), depth) if there else []
         return found or [UNKNOWN]
+
+    def _configured(self, name: str) -> list[Text]:
+        """Of an object that nothing is known of: a setting of that name in the folder's configuration."""
+        found = [*self._outside.variable(name)] or [*self._outside.variable(name.upper())]
+        return found[:MAX_VALUES] or [UNKNOWN]
 
     def _far(self, node: ast.Attribute, scope: Scope, depth: int) -> list[Text]:
         """`package.settings.NAME`, where only `package` was imported."""
@@ -139,7 +144,8 @@ class Evaluator(Names):
             if found:
                 return found[:MAX_VALUES]
         inside = [text for key, text in self._inside("", node.value, scope, depth + 1) if not keys[0] or key in keys]
-        return inside[:MAX_VALUES] or [UNKNOWN]
+        known = [text for text in inside if text != UNKNOWN][:MAX_VALUES]
+        return known or self._configured(keys[0])
 
     def _call(self, node: ast.Call, scope: Scope, depth: int) -> list[Text]:
         name, args = last_of(node.func), node.args
