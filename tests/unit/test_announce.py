@@ -292,3 +292,16 @@ def test_refusals_are_audits_and_the_same_ones_have_the_same_ids() -> None:
 def test_refusals_are_not_published_where_the_contract_is_not_applied() -> None:
     with pytest.raises(ContractUnknown, match=r"busline\.access-denied"):
         denials([DENIED], Catalog())
+
+
+async def test_buslines_own_topics_alone_are_no_change_to_anybody(engine: Mortal) -> None:
+    """So that a plan for what was adopted is empty; apply makes them all the same."""
+    alone = goal(None, services={}, teams={})
+    plan = await plan_changes(alone, engine)
+    assert (plan.changes, plan.is_empty) == ((), False)
+    await brought(engine, alone)
+    assert {"busline.access-denied", CONTRACT_LOG} <= set(await engine.topics())
+    given = {ContractName("busline.access-denied"): (Grant(to="orders"),)}
+    opened = replace(goal(contract()), own=own_contracts(given))
+    rights_of = [c.what for c in (await plan_changes(opened, engine)).changes if c.about == "busline.access-denied"]
+    assert "rights of orders/people" in rights_of

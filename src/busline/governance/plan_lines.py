@@ -59,7 +59,7 @@ def plan_lines(goal: Goal, applied: Applied, found: Found, first: Sequence[str])
     lines = list(record_lines(found.records, applied.entries, sources))
     changes += [change for key, change in lines if key not in quiet]
     bookkeeping = [*(change for key, change in lines if key in quiet), *_kept(found)]
-    if all(change.about == CONTRACT_LOG for change in changes):
+    if all(_is_housekeeping(change, goal) for change in changes):
         bookkeeping, changes = [*changes, *bookkeeping], []
     return Lines(
         changes=tuple(sorted(changes, key=lambda change: change.about)),
@@ -70,6 +70,12 @@ def plan_lines(goal: Goal, applied: Applied, found: Found, first: Sequence[str])
         notes=(*_notes(goal, found, bool(changes)), *found.topics.notes, *left_alone(goal, applied), *first),
         fingerprint=fingerprint(_seen(goal, applied, found)),
     )
+
+
+def _is_housekeeping(change: Change, goal: Goal) -> bool:
+    """busline's own topics, which nobody has a right on by it."""
+    own = change.about == CONTRACT_LOG or change.about in goal.own
+    return own and not change.what.startswith("rights ")
 
 
 def _kept(found: Found) -> Iterator[Change]:
