@@ -108,7 +108,7 @@ def audit(
     if env is None:
         raise ConfigurationError("it is not said what to audit", fix="Say --env ENV, or `busline audit code PATH`.")
     loaded = load_workspace(workspace)
-    report = _report(loaded, run_async(_audited(loaded, env, asked)))
+    report = _report(loaded, run_async(audited(loaded, env, asked)))
     click.echo(FORMATS[form or _default(output)](report))
     return Exit.FINDINGS if report.failed else Exit.OK
 
@@ -119,7 +119,8 @@ def _default(output: Output) -> str:
     return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
-async def _audited(workspace: Workspace, env: str, asked: Asked) -> Audited:
+async def audited(workspace: Workspace, env: str, asked: Asked) -> Audited:
+    """All that is found, and how it was looked at. Raises what the engine and the registry raise."""
     found = environment(workspace, env)
     target = of_environment(workspace, found)
     async with contextlib.AsyncExitStack() as stack:

@@ -28,6 +28,7 @@ from busline.governance.audit.registry import registry_findings
 from busline.governance.audit.samples import Open, sample, sample_findings
 from busline.governance.audit.seen import Seen, look
 from busline.governance.audit.topics import settings_that_differ, topics_without_contract
+from busline.governance.audit.unused import Looking, find_unused, unknown_notes
 from busline.governance.principals import platform_acls
 from busline.governance.running import readers_of
 from busline.transport.base import Transport
@@ -83,6 +84,12 @@ async def audit(
         samples = await sample(sorted(set(topics)), expected, asked.samples, open_)
         found.findings += sample_findings(expected, samples, lambda topic: writers(expected, log, topic))
         found.notes.append(f"{samples.records:,} records of {len(samples.judges):,} topics were looked at")
+    if asked.unused and expected.applied.contracts:
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(days=asked.unused)
+        looking = Looking(expected=expected, seen=seen, since=since, days=asked.unused, log=log)
+        unused = await find_unused(looking, engine, open_)
+        found.findings += unused.findings
+        found.notes += unknown_notes(unused)
     if registries is not None:
         found.findings += await registry_findings(expected, registries.ours, registries.anonymous)
     if log is not None:

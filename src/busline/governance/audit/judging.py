@@ -27,7 +27,7 @@ class Faults:
     looked_at: int = 0
     undecodable: list[Position] = field(default_factory=list)
     reasons: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    misplaced: list[Position] = field(default_factory=list)
+    misplaced: list[tuple[Position, bytes | None]] = field(default_factory=list)
     claims: set[str] = field(default_factory=set)
 
     def claim(self, record: StoredRecord) -> None:
@@ -62,7 +62,7 @@ class Judge:
             faults.reasons[_reason(error)] += 1
             faults.claim(record)
         if self._is_misplaced(partition, record.key):
-            faults.misplaced.append(at)
+            faults.misplaced.append((at, record.key))
             faults.claim(record)
 
     def unreadable(self, partition: int, offset: int, why: str) -> None:
@@ -70,6 +70,14 @@ class Judge:
         self.faults.looked_at += 1
         self.faults.undecodable.append(Position(self.topic, partition, offset))
         self.faults.reasons[why] += 1
+
+    def grown_from(self) -> int | None:
+        """A smaller number of partitions by which all that is misplaced would lie right."""
+        return next((fewer for fewer in range(1, self._partitions) if self._fits(fewer)), None)
+
+    def _fits(self, fewer: int) -> bool:
+        misplaced = self.faults.misplaced
+        return all(key is not None and partition_for(key, fewer) == at.partition for at, key in misplaced)
 
     def _is_misplaced(self, partition: int, key: bytes | None) -> bool:
         """A record without a key lies anywhere; where the contract has one, nowhere."""

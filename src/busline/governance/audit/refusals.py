@@ -27,19 +27,30 @@ from busline.governance.principals import PROBE
 from busline.platform import AccessDenied
 from busline.record import Position
 from busline.transport.base import Received, Seekable, Transport
-from busline.transport.guard import USER
+from busline.transport.guard import USER, Acl, Resource
 
 _SHOWN: Final = 100
 
 
-def refused(log: AuthorizerLog) -> dict[Access, Times]:
-    """Without what the audit itself tries with the probe."""
-    return {access: times for access, times in log.denied.items() if access.principal != USER + PROBE}
+def refused(expected: Expected, log: AuthorizerLog) -> dict[Access, Times]:
+    """Without what the audit tries with the probe, and what busline asks for and goes on without."""
+    return {
+        access: times
+        for access, times in log.denied.items()
+        if access.principal != USER + PROBE and not _is_asked_by_busline(access, expected)
+    }
+
+
+def _is_asked_by_busline(access: Access, expected: Expected) -> bool:
+    """A publisher asks for its topic's settings, to say before what would be too large; few are allowed to know."""
+    write = Acl(access.principal, Resource.TOPIC, access.name, "write")
+    asks = access.operation == "DESCRIBE_CONFIGS" and access.kind == "TOPIC"
+    return asks and any(write in state.access.acls for state in expected.states)
 
 
 def refusal_findings(expected: Expected, log: AuthorizerLog) -> Iterator[Finding]:
     by_principal: defaultdict[str, dict[Access, Times]] = defaultdict(dict)
-    for access, times in refused(log).items():
+    for access, times in refused(expected, log).items():
         by_principal[access.principal][access] = times
     for principal, denied in sorted(by_principal.items()):
         user = principal.removeprefix(USER)
@@ -130,7 +141,7 @@ def _identity(event: AccessDenied) -> Access:
 
 def _events(expected: Expected, log: AuthorizerLog) -> Iterator[AccessDenied]:
     """In the order in which they happened."""
-    for access, times in sorted(refused(log).items(), key=lambda one: one[1].last):
+    for access, times in sorted(refused(expected, log).items(), key=lambda one: one[1].last):
         service = expected.service_of_user(access.principal.removeprefix(USER))
         contract = expected.contract_of(access.name) if access.kind == "TOPIC" else None
         yield AccessDenied(

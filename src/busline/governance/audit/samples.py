@@ -26,6 +26,8 @@ Writers: TypeAlias = Callable[[str], str]
 """Who wrote to a topic, in words, as far as somebody knows."""
 TOPICS_AT_ONCE: Final = 50
 _CONNECTIONS: Final = 2
+SURELY_GROWN: Final = 6
+"""Keys that fit no number of partitions together by chance."""
 PATIENCE: Final = 30.0
 """Seconds for the topics of one connection."""
 
@@ -164,13 +166,22 @@ def _of_topic(expected: Expected, judge: Judge, writers: Writers) -> Iterator[Fi
             ask=ask,
         )
     if faults.misplaced:
-        partitions = sorted({position.partition for position in faults.misplaced})
-        yield found(
-            "key-misplaced",
-            f"topic {topic} holds keys that are not where murmur2 puts them",
-            "Set the publisher's partitioner (librdkafka: partitioner=murmur2_random); what lies there stays.",
-            at=at,
-            seen=f"{len(faults.misplaced)} of {faults.looked_at} sampled, in partition {some(partitions)},"
-            f" {some(faults.misplaced, 3)}; {who}",
-            ask=ask,
-        )
+        yield _misplaced(expected, judge, who)
+
+
+def _misplaced(expected: Expected, judge: Judge, who: str) -> Finding:
+    """What grew has keys from before where fewer partitions put them; a few keys fit some number by chance."""
+    faults, before = judge.faults, judge.grown_from()
+    positions = [position for position, _ in faults.misplaced]
+    keys = {key for _, key in faults.misplaced}
+    grown = f"; {before} partitions would put them there: maybe the topic was grown" if before else ""
+    return found(
+        "key-misplaced",
+        f"topic {judge.topic} holds keys that are not where murmur2 puts them",
+        "Set the publisher's partitioner (librdkafka: partitioner=murmur2_random); what lies there stays.",
+        at=expected.place_of_topic(judge.topic),
+        seen=f"{len(positions)} of {faults.looked_at} sampled, in partition"
+        f" {some(sorted({position.partition for position in positions}))}, {some(positions, 3)}{grown}; {who}",
+        ask=expected.owner_of_topic(judge.topic),
+        note=before is not None and len(keys) >= SURELY_GROWN,
+    )
