@@ -126,17 +126,19 @@ class Registry:
         body = self._checked(answer, subject)
         return sorted(v for v in body if isinstance(v, int)) if isinstance(body, list) else []
 
-    async def stored(self, subject: str, version: int) -> Stored | None:
-        """A version as it lies in the subject, or None."""
-        answer = await self._http.request("GET", f"subjects/{_part(subject)}/versions/{version:d}")
+    async def stored(self, subject: str, version: int | None = None) -> Stored | None:
+        """A version as it lies in the subject, the latest unless another is named; None where there is none."""
+        number = "latest" if version is None else f"{version:d}"
+        answer = await self._http.request("GET", f"subjects/{_part(subject)}/versions/{number}")
         if answer.error_code in _NOT_FOUND:
             return None
-        body = self._checked(answer, f"{subject} version {version}")
+        about = f"{subject} version {number}"
+        body = self._checked(answer, about)
         text = body.get("schema") if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(text, str):
-            raise self._strange(f"{subject} version {version}", "it holds no schema")
-        kind = str(body.get("schemaType") or "AVRO")
-        return Stored(version, self._number(body, "id", subject), text, kind, bool(body.get("references")))
+            raise self._strange(about, "it holds no schema")
+        found, schema_id = self._number(body, "version", about), self._number(body, "id", about)
+        return Stored(found, schema_id, text, str(body.get("schemaType") or "AVRO"), bool(body.get("references")))
 
     async def lookup(self, subject: str, schema: Schema) -> Registered | None:
         """Where the schema is in the subject, or None."""

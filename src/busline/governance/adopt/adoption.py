@@ -19,6 +19,7 @@ from busline.contract.yaml_edit import add_grant
 from busline.errors import WorkspaceInvalid
 from busline.governance.adopt.left import Left, Reason
 from busline.governance.adopt.live import Live
+from busline.governance.adopt.merging import added, merged
 from busline.governance.adopt.naming import Names
 from busline.governance.adopt.owners import Owners
 from busline.governance.adopt.services import User, find_users, lone_groups, lone_quotas
@@ -86,13 +87,31 @@ class _Draft:
     streams: Mapping[ContractName, Stream]
     users: list[User] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    services: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         services = self.asked.workspace.services
         topics = {stream.topic.name: name for name, stream in self.streams.items()}
         self.topics = topics | {contract.topic: name for name, contract in self.asked.workspace.contracts.items()}
-        known = [spec.user for spec in services.values()]
-        self.users, self.left = find_users(self.live, self.topics, self.asked.owners, Names(services), known)
+        known = {spec.user: spec.name for spec in services.values()}
+        found, self.left = find_users(self.live, self.topics, self.asked.owners, Names(services), known)
+        for user in found:
+            self._take(added(user, self.streams) if user.service in services else user)
+
+    def _take(self, user: User) -> None:
+        """The user with its service's file; a file that is there and people's own is left to them."""
+        path = service_path(user.service)
+        spec = self.asked.workspace.services.get(user.service)
+        if spec is None:
+            text: str | Left | None = service_text(user, self._versions())
+        else:
+            before = (self.asked.workspace.path / path).read_text(encoding="utf-8")
+            text = merged(user, spec, before, self._versions())
+        if isinstance(text, Left):
+            self.left.append(text)
+        elif text is not None:
+            self.users.append(user)
+            self.services[path] = text
 
     def checked(self) -> tuple[dict[ContractName, Finding], dict[str, str]]:
         """Streams that would not hold together with the first thing that is wrong, or the texts of all files."""
@@ -147,9 +166,7 @@ class _Draft:
             texts[path] = contract_text(stream, grants.get(name, Grants()), said(path))
             for number, stored in enumerate(stream.subject.versions, 1):
                 texts[version_path(name, number)] = version_text(stored.text)
-        versions = self._versions()
-        texts |= {service_path(user.service): service_text(user, versions) for user in self.users}
-        return texts | self._granted(grants)
+        return texts | self.services | self._granted(grants)
 
     def _versions(self) -> dict[ContractName, int]:
         there = self.asked.workspace.contracts.items()

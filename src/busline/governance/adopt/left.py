@@ -23,6 +23,7 @@ class Reason(StrEnum):
     QUOTA = "quota(s) that no contract says"
     ACL = "ACL(s) that no contract can say"
     GROUP = "consumer group(s) of which nobody knows whose they are"
+    SERVICE = "service(s) with more rights than their files say"
     KEY = "compacted topic(s) of which nobody knows the key"
     PREFIX = "topic(s) under another team's name"
     FOREIGN_WRITER = "user(s) with the right to write a topic of another team"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from busline.errors import NotAuthorized
+from busline.governance.adopt.samples import Samples, read_samples
 from busline.governance.applied import read_applied
-from busline.transport.base import Groups, TopicSpec, Transport
+from busline.transport.base import Groups, Seekable, TopicSpec, Transport
 from busline.transport.guard import Acl, Guarded, QuotaEntity
 from busline.transport.inspect import Inspectable
 
@@ -20,23 +21,27 @@ T = TypeVar("T")
 R = TypeVar("R")
 _AT_ONCE: Final = 16
 _GROUPS_AT_ONCE: Final = 8
+VALUE_SUFFIX: Final = "-value"
+AVRO: Final = "AVRO"
 Narrate = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectSeen:
-    """A subject of the registry: its versions in order, and its level, own or the registry's default."""
+    """A subject of the registry. Of a topic's values: all versions in order, and the level, own or the default one; of
+    others the latest version."""
 
     name: str
     versions: tuple[Stored, ...]
-    level: str
+    level: str = "NONE"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
     """topics by name. policies: each topic's cleanup.policy, where it is known. applied: topics of contracts that are
     in the contract log. groups: the topics that a group has a position or a member in. guarded: there is an authorizer.
-    subjects: by name; complete: these are all. unseen: what could not be asked, and why."""
+    subjects: by name; complete: these are all. samples: the newest records of topics with an Avro subject. unseen: what
+    could not be asked, and why."""
 
     topics: Mapping[str, TopicSpec] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +53,7 @@ class Live:
     quotas: Mapping[QuotaEntity, Mapping[str, float]] = field(default_factory=dict)
     subjects: Mapping[str, SubjectSeen] = field(default_factory=dict)
     complete: bool = True
+    samples: Samples = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
 
 
@@ -60,8 +66,10 @@ async def read_live(engine: Transport, registry: Registry | None, narrate: Narra
     narrate(f"{len(groups):,} consumer groups")
     guard = await _guard(engine)
     narrate(f"{len(guard.users):,} users, {len(guard.acls):,} ACLs" if guard.guarded else "no authorizer: no ACLs")
-    subjects, complete = await _subjects(registry) if registry else ({}, True)
+    subjects, complete = await _subjects(registry, applied.topics) if registry else ({}, True)
     narrate(f"{len(subjects):,} subjects")
+    samples, unread = await _samples(engine, [topic for topic in applied.topics if _is_avro(subjects, topic)])
+    narrate(f"the newest records of {len(samples):,} topics")
     return Live(
         topics=applied.topics,
         policies=await _policies(engine),
@@ -73,7 +81,8 @@ async def read_live(engine: Transport, registry: Registry | None, narrate: Narra
         quotas=guard.quotas,
         subjects=subjects,
         complete=complete,
-        unseen=unseen,
+        samples=samples,
+        unseen=(*unseen, *unread),
     )
 
 
@@ -108,17 +117,35 @@ async def _guard(engine: Transport) -> Live:
     return Live(users=frozenset(await engine.users()), acls=await engine.acls(), quotas=await engine.quotas())
 
 
-async def _subjects(registry: Registry) -> tuple[dict[str, SubjectSeen], bool]:
+async def _subjects(registry: Registry, topics: Collection[str]) -> tuple[dict[str, SubjectSeen], bool]:
+    """All versions and the level of a topic's values; of all others the latest version."""
     listed = await registry.subjects()
     default = await registry.default_level() or "NONE"
 
     async def look(name: str) -> SubjectSeen:
-        numbers = await registry.versions(name)
-        stored = [await registry.stored(name, number) for number in numbers]
+        latest = await registry.stored(name)
+        if latest is None or name.removesuffix(VALUE_SUFFIX) not in topics:
+            return SubjectSeen(name=name, versions=(latest,) if latest else ())
+        older = [n for n in await registry.versions(name) if n < latest.version] if latest.version > 1 else []
+        stored = [await registry.stored(name, number) for number in older]
         level = await registry.level(name) or default
-        return SubjectSeen(name=name, versions=tuple(one for one in stored if one), level=level)
+        return SubjectSeen(name=name, versions=(*(one for one in stored if one), latest), level=level)
 
     return {seen.name: seen for seen in await _gather(listed.names, look, _AT_ONCE)}, listed.complete
+
+
+def _is_avro(subjects: Mapping[str, SubjectSeen], topic: str) -> bool:
+    subject = subjects.get(f"{topic}{VALUE_SUFFIX}")
+    return subject is not None and all(stored.kind == AVRO for stored in subject.versions)
+
+
+async def _samples(engine: Transport, topics: list[str]) -> tuple[Samples, tuple[str, ...]]:
+    if not isinstance(engine, Seekable):
+        return {}, ()
+    try:
+        return await read_samples(engine, topics), ()
+    except NotAuthorized as error:
+        return {}, (f"records: {error.what}, so that nobody knows whether their schemas read them",)
 
 
 async def _gather(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int) -> list[R]:

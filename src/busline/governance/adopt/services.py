@@ -64,10 +64,9 @@ class _Rights:
 
 
 def find_users(
-    live: Live, streams: Mapping[str, ContractName], owners: Owners, names: Names, known: Iterable[str] = ()
+    live: Live, streams: Mapping[str, ContractName], owners: Owners, names: Names, known: Mapping[str, Service]
 ) -> tuple[list[User], list[Left]]:
-    """streams: every contract by its topic. known: users that service files name already."""
-    skipped = {*known}
+    """streams: every contract by its topic. known: services by the users that their files name."""
     rights: dict[str, _Rights] = defaultdict(_Rights, {user: _Rights() for user in live.users})
     left: list[Left] = []
     for acl in sorted(live.acls):
@@ -77,8 +76,8 @@ def find_users(
             rights[acl.user].add(acl)
     users: list[User] = []
     for name, right in sorted(rights.items()):
-        if name not in skipped and not name.startswith(f"{RESERVED_TEAM}/"):
-            found = _User(name, right, live, streams, owners)
+        if not name.startswith(f"{RESERVED_TEAM}/"):
+            found = _User(name, right, live, streams, owners, known.get(name))
             left += found.left()
             users += found.made(names)
     return users, left
@@ -91,10 +90,11 @@ class _User:
     live: Live
     streams: Mapping[str, ContractName]
     owners: Owners
+    known: Service | None
 
     @property
     def team(self) -> Team | None:
-        return self.owners.of_user(self.name)
+        return self.known.team if self.known else self.owners.of_user(self.name)
 
     def made(self, names: Names) -> list[User]:
         team, published, consumed = self.team, self._published(), self._consumed()
@@ -104,7 +104,7 @@ class _User:
         return [
             User(
                 name=self.name,
-                service=names.service(team, self.name),
+                service=self.known or names.service(team, self.name),
                 publishes=tuple(sorted(published.values())),
                 subscribes=tuple(sorted(consumed[topic] for topic in subscribed)),
                 reads=tuple(sorted(name for topic, name in consumed.items() if topic not in subscribed)),

@@ -15,13 +15,13 @@ from busline.errors import SchemaInvalid
 from busline.governance.adopt.keys import SUFFIX as KEY_SUFFIX
 from busline.governance.adopt.keys import candidates, key_fields
 from busline.governance.adopt.left import Left, Reason
-from busline.governance.adopt.live import Live, SubjectSeen
+from busline.governance.adopt.live import AVRO, VALUE_SUFFIX, Live, SubjectSeen
 from busline.governance.adopt.owners import Owners
 from busline.governance.adopt.recognised import tool_of
+from busline.governance.adopt.records import Reading
 from busline.names import Team
 from busline.transport.base import TopicSpec
 
-VALUE_SUFFIX: Final = "-value"
 _POLICIES: Final = ("", "delete", "compact")
 
 
@@ -29,7 +29,7 @@ _POLICIES: Final = ("", "delete", "compact")
 class Stream:
     """A topic that can be a contract. schemas: all versions of its subject, in order. key: of the value's fields.
 
-    avro_keys: its keys are framed Avro, which busline's are not.
+    avro_keys: its keys are framed Avro, which busline's are not. sampled: records that its key was read off.
     """
 
     topic: TopicSpec
@@ -38,6 +38,7 @@ class Stream:
     schemas: tuple[Schema, ...]
     key: tuple[str, ...] = ()
     avro_keys: bool = False
+    sampled: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -100,14 +101,17 @@ class _Topic:
         subject, schemas = self._subject()
         self._check_policy()
         owner = self._owner()
+        reading = self._reading(subject, schemas)
         key_subject = self.live.subjects.get(f"{name}{KEY_SUFFIX}")
+        key, sampled = self._key(schemas, key_subject, reading)
         return Stream(
             topic=self.spec,
             owner=owner,
             subject=subject,
             schemas=schemas,
-            key=self._key(schemas, key_subject),
+            key=key,
             avro_keys=key_subject is not None,
+            sampled=sampled,
         )
 
     def _owner(self) -> Team:
@@ -126,7 +130,7 @@ class _Topic:
         subject = self.live.subjects.get(f"{name}{VALUE_SUFFIX}")
         if subject is None or not subject.versions:
             raise self._without_subject()
-        kinds = {stored.kind for stored in subject.versions} - {"AVRO"}
+        kinds = {stored.kind for stored in subject.versions} - {AVRO}
         if kinds:
             raise _No(Reason.NOT_AVRO, f"{subject.name} is {', '.join(sorted(kinds))}")
         return subject, tuple(_versions(subject))
@@ -146,7 +150,19 @@ class _Topic:
             why = f"cleanup.policy is {policy}: neither a stream of events nor a state that stays"
             raise _No(Reason.POLICY, why, "Take one of them out of cleanup.policy.")
 
-    def _key(self, schemas: tuple[Schema, ...], key_subject: SubjectSeen | None) -> tuple[str, ...]:
+    def _reading(self, subject: SubjectSeen, schemas: tuple[Schema, ...]) -> Reading:
+        by_id = {stored.id: schema for stored, schema in zip(subject.versions, schemas, strict=True)}
+        records = self.live.samples.get(self.spec.name, ())
+        reading = Reading(by_id, records)
+        if reading.wrong:
+            why = f"of its {len(records)} newest records {len(reading.wrong)} cannot be read: {reading.wrong[0]}"
+            raise _No(Reason.RECORDS, why, "Find who writes them: busline audit shows more.")
+        return reading
+
+    def _key(
+        self, schemas: tuple[Schema, ...], key_subject: SubjectSeen | None, reading: Reading
+    ) -> tuple[tuple[str, ...], int]:
+        """As people say it, else as the registry does, else as the newest records show; and how many showed it."""
         may = candidates(schemas)
         given = self.known.keys.get(self.spec.name)
         if given is not None and (wrong := [field for field in given if field not in may]):
@@ -154,12 +170,13 @@ class _Topic:
             raise _No(Reason.KEY, f"{', '.join(wrong)} cannot be its key: not required in all versions", fix)
         key = given or key_fields(key_subject)
         if key and all(field in may for field in key):
-            return key
+            return key, 0
+        if seen := reading.key(may, schemas[-1]):
+            return (seen,), len(reading.values)
         if self.spec.compacted:
-            of = f", of {', '.join(may)}" if may else ""
-            raise _No(Reason.KEY, "a state needs a key, and the registry does not say which field it is",
-                      f"--key '{self.spec.name}=FIELD'{of}")  # fmt: skip
-        return ()
+            fix = f"--key '{self.spec.name}=FIELD'" + (f", of {', '.join(may)}" if may else "")
+            raise _No(Reason.KEY, "a state needs a key, and neither registry nor records say which field it is", fix)
+        return (), 0
 
 
 def _versions(subject: SubjectSeen) -> Iterator[Schema]:
@@ -185,7 +202,7 @@ def _lone_subjects(live: Live, by_record: Mapping[str, Strategy]) -> Iterator[Le
         if strategy := by_record.get(name):
             yield Left(reason=Reason.BY_RECORD, about=name, why=strategy.why)
         else:
-            kind = "" if not seen.versions or seen.versions[-1].kind == "AVRO" else f" ({seen.versions[-1].kind})"
+            kind = "" if not seen.versions or seen.versions[-1].kind == AVRO else f" ({seen.versions[-1].kind})"
             yield Left(reason=Reason.NO_TOPIC, about=name, why=f"there is no topic {topic}{kind}")
 
 
@@ -203,7 +220,7 @@ def _named_after_records(live: Live) -> Iterator[tuple[str, Strategy]]:
 
 
 def _record_name(seen: SubjectSeen) -> str | None:
-    if not seen.versions or seen.versions[-1].kind != "AVRO":
+    if not seen.versions or seen.versions[-1].kind != AVRO:
         return None
     try:
         root = parse_leniently(seen.versions[-1].text)

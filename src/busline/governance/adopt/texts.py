@@ -37,7 +37,7 @@ def contract_text(stream: Stream, grants: Grants, off: Mapping[str, str]) -> str
     topic = stream.topic
     lines = [f"description: {_quoted(_description(stream))}"]
     if stream.key:
-        lines += _AVRO_KEYS.splitlines() if stream.avro_keys else []
+        lines += _about_key(stream)
         lines.append(f"key: {stream.key[0] if len(stream.key) == 1 else _listed(stream.key)}")
     if stream.kind is not Kind.EVENT:
         lines.append(f"kind: {stream.kind.value}")
@@ -80,6 +80,13 @@ def _description(stream: Stream) -> str:
     root = stream.schemas[-1].root
     doc = " ".join(root.doc.split()) if isinstance(root, Record) else ""
     return doc or f"Adopted from the topic {stream.topic.name}, whose owner has not described it yet."
+
+
+def _about_key(stream: Stream) -> Iterator[str]:
+    if stream.sampled:
+        yield f"# Read off its {stream.sampled} newest records, whose keys are the text of this field."
+    elif stream.avro_keys:
+        yield from _AVRO_KEYS.splitlines()
 
 
 def _storage(stream: Stream) -> Iterator[str]:
