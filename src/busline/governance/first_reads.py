@@ -16,6 +16,8 @@ from busline.transport.base import Groups, Seekable, Start, Transport
 
 AT_ONCE: Final = 16
 SHOWN: Final = 20
+_NEVER: Final = 2**62
+"""Milliseconds: a time that no record has."""
 
 
 class First(NamedTuple):
@@ -81,15 +83,13 @@ def _groups(service: ServiceSpec) -> set[str]:
 
 
 async def _ahead(engine: Seekable, first: First) -> int:
-    """0 for what we may not see."""
+    """By times alone, which takes no right to read; transaction markers count. 0 for what we may not see."""
     start: Start = parse_start(first.subscription.start)
+    if start == "latest":
+        return 0
     try:
-        bounds = await engine.bounds(first.topic)
-        if start == "latest":
-            return 0
-        if start == "earliest":
-            return sum(bound.next - bound.first for bound in bounds.values())
-        begins = await engine.at_time(first.topic, start)
+        begins = await engine.at_time(first.topic, 0 if start == "earliest" else start)
+        ends = await engine.at_time(first.topic, _NEVER)
     except TransportError:
         return 0
-    return sum(max(0, bound.next - begins.get(partition, bound.next)) for partition, bound in bounds.items())
+    return sum(max(0, end - begins.get(partition, end)) for partition, end in ends.items())
