@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from busline.bus.options import Batch, Concurrency, DeadLetter, Retry
-from busline.contract.rules.catalogue import RULES
+from busline.contract.rules.catalogue import AUDIT_RULES, RULES
 from busline.transport.base import Features
 from busline.transport.resolve import resolve
 
@@ -57,10 +57,18 @@ def rules() -> str:
     return _table(rows)
 
 
+def audit_rules() -> str:
+    """One row a rule of `busline audit` and `busline audit code`."""
+    rows = [["rule", "severity", "what it holds"], ["---"] * 3]
+    rows += [[f"`{rule.id}`", rule.severity.value, rule.reason] for rule in AUDIT_RULES.values()]
+    return _table(rows)
+
+
 TABLES = {
     "features": ("guarantees.md", features),
     "options": ("settings.md", options),
     "rules": ("check.md", rules),
+    "audit-rules": ("audit.md", audit_rules),
 }
 
 

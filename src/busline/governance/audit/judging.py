@@ -72,8 +72,8 @@ class Judge:
         self.faults.reasons[why] += 1
 
     def grown_from(self) -> int | None:
-        """A smaller number of partitions by which all that is misplaced would lie right."""
-        return next((fewer for fewer in range(1, self._partitions) if self._fits(fewer)), None)
+        """A smaller number of partitions by which all that is misplaced would lie right. Never 1: there all keys fit."""
+        return next((fewer for fewer in range(2, self._partitions) if self._fits(fewer)), None)
 
     def _fits(self, fewer: int) -> bool:
         misplaced = self.faults.misplaced

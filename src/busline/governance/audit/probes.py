@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     from busline.transport.kafka.probing import Probed
 
 VARIABLE: Final = "BUSLINE_PROBE_PASSWORD"
+FILE_VARIABLE: Final = "BUSLINE_PROBE_PASSWORD_FILE"
 _SCRAM: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 _AT_ONCE: Final = 8
 
 
 def probe_secret(environ: Mapping[str, str] = os.environ) -> Secret | None:
     """BUSLINE_PROBE_PASSWORD, or the file that BUSLINE_PROBE_PASSWORD_FILE names. Raises ConfigurationError."""
-    if file := environ.get(f"{VARIABLE}_FILE"):
+    if file := environ.get(FILE_VARIABLE):
         if not os.access(file, os.R_OK):
-            raise ConfigurationError(f"the file of {VARIABLE}_FILE cannot be read", where=file)
+            raise ConfigurationError(f"the file of {FILE_VARIABLE} cannot be read", where=file)
         return Path(file)
     return environ.get(VARIABLE) or None
 
@@ -122,7 +123,7 @@ def _not_run(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
         yield found(
             "probe-not-run",
             f"not probed {why}",
-            f"Give the secret of {PROBE} by {VARIABLE}_FILE, and run the audit where the listeners can be reached.",
+            f"Give the secret of {PROBE} by {FILE_VARIABLE}, and run the audit where the listeners can be reached.",
             at=expected.place,
             seen=f"listeners {some(listeners)}" if listeners else "",
             ask=expected.contact("busline"),
