@@ -29,14 +29,31 @@ from busline.transport.guard import Acl, Credential, Guarded, Resource
 SCRIPT: Final = Path("platform") / "create-principals.sh"
 _HEAD: Final = """\
 #!/bin/sh
-# Written by `busline init --platform`: what busline's own users may do. None is a super user.
-#   KAFKA       host:port of a broker
-#   ADMIN       a properties file with an administrator's login, 0600
-# Users and their secrets are not made here: kafka-configs.sh takes a secret as an argument, which everybody on the
-# machine can see. `busline init --platform --env ENV --create` makes them, and all of this too.
+# Written by `busline init --platform`: busline's own users and what each may do. None is a super user.
+#   KAFKA      host:port of a broker
+#   ADMIN      a properties file with an administrator's login, 0600
+#   SECRETS    a folder, 0700: a file a user, used where it is there, else made
+# `busline init --platform --env ENV --create` does the same without Kafka's scripts. No secret is in an argument, which
+# everybody on the machine could see.
 set -eu
-acls() {{ kafka-acls.sh --bootstrap-server "${{KAFKA:={kafka}}}" --command-config "${{ADMIN:?}}" --add "$@"; }}
+umask 077
+: "${{KAFKA:={kafka}}}" "${{ADMIN:?}}" "${{SECRETS:?}}"
+mkdir -p "$SECRETS"
+user() {{
+  file=$SECRETS/$(echo "$1" | tr / .).password
+  if [ ! -s "$file" ]; then
+    head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\\n' > "$file.new"
+    mv "$file.new" "$file"
+  fi
+  printf 'SCRAM-SHA-512=iterations={iterations},password=%s\\n' "$(cat "$file")" > "$file.config"
+  trap 'rm -f "$file.config"' EXIT
+  kafka-configs.sh --bootstrap-server "$KAFKA" --command-config "$ADMIN" --alter --entity-type users \\
+    --entity-name "$1" --add-config-file "$file.config"
+  rm -f "$file.config"
+}}
+acls() {{ kafka-acls.sh --bootstrap-server "$KAFKA" --command-config "$ADMIN" --add "$@"; }}
 """
+_ITERATIONS: Final = 8192
 _FLAGS: Final = {Resource.TOPIC: "--topic", Resource.GROUP: "--group", Resource.TRANSACTIONAL_ID: "--transactional-id"}
 _OPERATIONS: Final = {"describe-configs": "DescribeConfigs", "alter-configs": "AlterConfigs"}
 
@@ -145,9 +162,9 @@ async def create(engine: object, secrets: Secrets, output: Output) -> dict[str, 
 
 
 def script_text(kafka: str) -> str:
-    lines = [_HEAD.format(kafka=kafka)]
+    lines = [_HEAD.format(kafka=kafka, iterations=_ITERATIONS)]
     for user, acls in platform_acls().items():
-        lines.append(f"# {user} {PRINCIPALS[user]}")
+        lines += [f"# {PRINCIPALS[user]}", f"user {user}"]
         lines += [*_commands(user, acls), ""]
     return "\n".join(lines).rstrip() + "\n"
 
