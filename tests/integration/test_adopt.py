@@ -177,10 +177,11 @@ def _topics(company: Company, url: str) -> None:
 
     client = KafkaAdminClient(bootstrap_servers=url.removeprefix("kafka://"))
     try:
-        client.create_topics({
+        wanted: Any = {
             topic: {"num_partitions": company.partitions[topic], "replication_factor": 1, "configs": configs}
             for topic, configs in company.topics.items()
-        })  # fmt: skip
+        }
+        client.create_topics(wanted)
     finally:
         client.close()
 

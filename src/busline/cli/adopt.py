@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,41 +18,62 @@ from busline.cli.adopt_questions import ask_owners
 from busline.cli.adopt_view import show
 from busline.cli.declare import write_files
 from busline.cli.failures import Exit
-from busline.cli.options import json_option, run_async
+from busline.cli.options import Decorated, json_option, run_async
 from busline.cli.output import Output
 from busline.cli.target import Target, environment, load_workspace, of_environment, started
 from busline.errors import ConfigurationError
 from busline.governance.adopt.adoption import Asked
 from busline.governance.adopt.adoption import adopt as adopted
 from busline.governance.adopt.live import Live, read_live
-from busline.governance.adopt.owners import owners_of
+from busline.governance.adopt.owners import Owners, owners_of
 
 if TYPE_CHECKING:
     from busline.governance.registry import Registry
 
 
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What people say that no cluster does: whose everything is, and keys by topic."""
+
+    owners: Owners
+    keys: Mapping[str, tuple[str, ...]]
+
+
+def _said_options(function: Decorated) -> Decorated:
+    """--owner, --owners and --key as one argument `said`."""
+
+    @click.option(
+        "--owner",
+        "lines",
+        multiple=True,
+        metavar="GLOB=TEAM",
+        help="Whose the topics and users are that fit; user:GLOB=TEAM: users alone. The first that fits. Can be"
+        " repeated.",
+    )
+    @click.option(
+        "--owners",
+        "file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A YAML file of them: `GLOB: team`, a line each.",
+    )
+    @click.option(
+        "--key",
+        "keys",
+        multiple=True,
+        metavar="TOPIC=FIELD[,FIELD]",
+        help="The key of a topic's events, where the registry does not say it. Can be repeated.",
+    )
+    @functools.wraps(function)
+    def wrapped(*args: Any, lines: tuple[str, ...], file: Path | None, keys: tuple[str, ...], **kwargs: Any) -> Any:
+        owners = owners_of(lines, file.read_text(encoding="utf-8") if file else "", str(file or ""))
+        return function(*args, said=Said(owners=owners, keys=dict(_key(line) for line in keys)), **kwargs)
+
+    return wrapped
+
+
 @click.command(epilog="Example: busline adopt --env prod --owner 'ord_*=orders' --dry-run")
 @click.option("--env", type=options.text, required=True, help="An environment of the workspace's busline.yaml.")
-@click.option(
-    "--owner",
-    "lines",
-    multiple=True,
-    metavar="GLOB=TEAM",
-    help="Whose the topics and users are that fit; user:GLOB=TEAM: users alone. The first that fits. Can be repeated.",
-)
-@click.option(
-    "--owners",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML file of them: `GLOB: team`, a line each.",
-)
-@click.option(
-    "--key",
-    "keys",
-    multiple=True,
-    metavar="TOPIC=FIELD[,FIELD]",
-    help="The key of a topic's events, where the registry does not say it. Can be repeated.",
-)
+@_said_options
 @click.option(
     "--into",
     "--workspace",
@@ -58,15 +83,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Write nothing; exit code 3 if anything would be written.")
 @json_option
-def adopt(
-    output: Output,
-    env: str,
-    lines: tuple[str, ...],
-    file: Path | None,
-    keys: tuple[str, ...],
-    into: Path | None,
-    dry_run: bool,
-) -> int:
+def adopt(output: Output, env: str, said: Said, into: Path | None, dry_run: bool) -> int:
     """Write contracts and service files for the topics, users and groups that are there.
 
     Everything keeps its name and its settings, so that a plan has nothing to change. What cannot be a contract as it
@@ -74,12 +91,10 @@ def adopt(
 
     Exit code 4 where somebody has to say whose a topic or a user is.
     """
-    owners = owners_of(lines, file.read_text(encoding="utf-8") if file else "", str(file or ""))
-    given = dict(_key(line) for line in keys)
     workspace = load_workspace(into)
     live = run_async(_look(output, of_environment(workspace, environment(workspace, env))))
-    asked = Asked(workspace=workspace, owners=owners, keys=given, today=today())
-    if output.interactive and not dry_run:
+    asked = Asked(workspace=workspace, owners=said.owners, keys=said.keys, today=today())
+    if output.interactive and sys.stdin.isatty() and not dry_run:
         asked = ask_owners(output, live, asked)
     found = adopted(live, asked)
     if not dry_run:
