@@ -1,4 +1,4 @@
-"""Command lines, as scripts, Dockerfiles, compose files and `subprocess` have them: where they lead, what they install."""
+"""Command lines, as scripts, Dockerfiles, compose files and subprocesses have them: where to, what is installed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from busline.governance.audit_code.words import words
 
 MAX_WORDS: Final = 500
 _TALK: Final = words("echo printf grep egrep rg sed awk # : test [ LABEL MAINTAINER COPY ADD")
-_KAFKA: Final = re.compile(
-    r"(?:^|[\s/;|&(\"'])(kcat|kafkacat|kafkactl|kaf|rpk|kafka-[a-z-]+(?:\.sh)?|connect-[a-z-]+(?:\.sh)?)\b"
-)
+_KAFKA: Final = re.compile(r"(?:^|[\s/;|&(\"'])(kcat|kafkacat|kafkactl|kaf|rpk|(?:kafka|connect)-[a-z-]+(?:\.sh)?)\b")
 _INSTALL: Final = re.compile(r"\b(?:pip3?\s+install|uv\s+add|poetry\s+add|pdm\s+add|pipx\s+install)\s+([^;|\n]*)")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*=")
 

@@ -26,13 +26,23 @@ _USERINFO: Final = re.compile(r"(?<=//)([^/\s:@]*)(:[^\s@]*(?:@(?=[^\s/]*@)[^\s@
 _BY_NAME: Final = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "dynamodb"})
 _BY_PATH: Final = frozenset({"file", "sqlite", "duckdb"})
 _IN_PATH: Final = frozenset({"dns", "ipv4", "ipv6", "xds"})
-_ALIASES: Final = {
-    "postgresql": "postgres", "pgsql": "postgres", "cockroachdb": "postgres", "mariadb": "mysql", "rediss": "redis",
-    "valkey": "redis", "valkeys": "redis", "unix": "redis", "amqp": "rabbitmq", "amqps": "rabbitmq", "mongo": "mongodb",
-    "tls": "nats", "https": "http", "ws": "http", "wss": "http", "s3a": "s3", "s3n": "s3", "gs": "gcs",
-    "grpcs": "grpc", "asyncpg": "postgres", "psycopg": "postgres", "psycopg2": "postgres", "aiomysql": "mysql",
-    "pymysql": "mysql", "confluent": "kafka", "scylla": "cassandra", "opensearch": "elasticsearch", "pyamqp": "rabbitmq", "sqlserver": "mssql",
-}  # fmt: skip
+_SCHEMES: Final = {
+    "cassandra": "scylla",
+    "elasticsearch": "opensearch",
+    "gcs": "gs",
+    "grpc": "grpcs",
+    "http": "https ws wss",
+    "kafka": "confluent",
+    "mongodb": "mongo",
+    "mssql": "sqlserver",
+    "mysql": "mariadb aiomysql pymysql",
+    "nats": "tls",
+    "postgres": "postgresql pgsql cockroachdb asyncpg psycopg psycopg2",
+    "rabbitmq": "amqp amqps pyamqp",
+    "redis": "rediss valkey valkeys unix",
+    "s3": "s3a s3n",
+}
+_ALIASES: Final = {alias: kind for kind, aliases in _SCHEMES.items() for alias in aliases.split()}
 
 
 @dataclass(frozen=True)

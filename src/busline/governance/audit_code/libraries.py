@@ -43,8 +43,8 @@ NAMES: Final = words(
 )
 """Keywords that name a thing within a store."""
 CONTENT: Final = words(
-    "headers json data params cookies body payload files content value key message msg extra application_name client_name "
-    "user_agent description"
+    "headers json data params cookies body payload files content value key message msg extra application_name "
+    "client_name user_agent description"
 )
 """Keywords for what is sent, not where to."""
 PROCESSES: Final = words("subprocess os asyncio sh invoke plumbum pexpect fabric paramiko asyncssh")
@@ -69,7 +69,7 @@ FILES: Final = re.compile(
     r"joblib\.\w+|shelve\.open|dbm\.open|mmap\.mmap|fcntl\.\w+|watchdog\.[\w.]+|watchfiles\.\w+|sys\.path\.\w+|"
     r"gzip\.open|bz2\.open|lzma\.open|zipfile\.\w+|tarfile\.\w+|fileinput\.\w+|linecache\.\w+|runpy\.\w+|lmdb\.\w+|"
     r"plyvel\.\w+|rocksdb\.\w+|duckdb\.\w+|sqlite3\.\w+|aiosqlite\.\w+|apsw\.\w+|diskcache\.\w+|tinydb\.\w+|"
-    r"subprocess\.\w+|site\.\w+|importlib\.[\w.]+|csv\.\w+|json\.\w+|yaml\.\w+|pickle\.\w+)(\(\)[\w.()]*)?$"
+    r"subprocess\.\w+|sysv_ipc\.ftok|site\.\w+|importlib\.[\w.]+|csv\.\w+|json\.\w+|yaml\.\w+|pickle\.\w+)(\(\)[\w.()]*)?$"
 )
 FILE_METHODS: Final = words(
     "open read_text read_bytes write_text write_bytes iterdir glob rglob unlink mkdir touch rename exists stat"

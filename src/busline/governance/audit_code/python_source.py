@@ -49,17 +49,20 @@ class PythonAudit:
         self._local = local
         self._file = ""
         self._found: list[Sighting] = []
+        self._settings: list[Sighting] = []
         self._kafka: list[tuple[int, str]] = []
         self._placed = False
 
     def audit(self, module: Module, file: str) -> list[Sighting]:
+        """A setting that leads where a call of the same module goes, too, is told by the call alone."""
         self._file = file
         for node, scope, said in module.order:
             self._look(node, scope, said)
         if self._kafka and not self._placed:
             for line, name in self._kafka:
                 self._say(line, f"import of {name}", Hit(RAW, "", name.partition(".")[0]), Severity.WARNING)
-        return _once(self._found)
+        reached = {one.hit for one in self._found}
+        return _once([*self._found, *(one for one in self._settings if one.hit not in reached)])
 
     def _look(self, node: ast.AST, scope: Scope, said: bool) -> None:
         match node:
@@ -266,7 +269,8 @@ class PythonAudit:
                 continue
             for hit in self._territory.endpoint(endpoint, "", names):
                 if store_url or hit.rule == STORE or "://" in text.text or not endpoint.bare or "." in endpoint.host:
-                    self._say(line, f"{name + ' = ' if name else ''}{masked(text.text)!r}" + _from(text), hit)
+                    shown = f"{name + ' = ' if name else ''}{masked(text.text)!r}" + _from(text)
+                    self._settings.append(Sighting(self._file, line, shown, hit))
 
 
 _CALLS: Final = words("http grpc aws elasticsearch") | {""}
