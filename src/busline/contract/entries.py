@@ -12,27 +12,21 @@ ignore fields that they don't know.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from busline.contract.entry_formats import (
     FORMAT,
-    AcceptanceEntry,
     ContractEntry,
     DeprecationEntry,
-    FieldUseEntry,
-    GrantEntry,
     HeadEntry,
-    JsonSchema,
     PlaceEntry,
-    PublicationEntry,
     ServiceEntry,
-    StorageEntry,
-    SubscriptionEntry,
     TeamEntry,
     VersionEntry,
 )
+from busline.contract.entry_writing import contract_bytes, service_bytes, team_bytes, version_bytes
 from busline.contract.model import (
     Acceptance,
     Contract,
@@ -63,16 +57,16 @@ def entries(
     commit: str | None = None,
 ) -> list[tuple[bytes, bytes]]:
     """The records that hold these values, ordered by key; equal values give equal bytes."""
-    made: list[tuple[bytes, HeadEntry]] = []
+    made: list[tuple[bytes, bytes]] = []
     for contract in contracts:
-        made.append((_key("contract", contract.name), _contract_entry(contract, commit)))
+        made.append((_key("contract", contract.name), contract_bytes(contract, commit)))
         made += [
-            (_key("version", f"{contract.name}/{version.number}"), _version_entry(version, commit))
+            (_key("version", f"{contract.name}/{version.number}"), version_bytes(version, commit))
             for version in contract.versions
         ]
-    made += [(_key("service", service.name), _service_entry(service, commit)) for service in services]
-    made += [(_key("team", team.name), _team_entry(team, commit)) for team in teams]
-    return sorted((key, _bytes(entry)) for key, entry in made)
+    made += [(_key("service", service.name), service_bytes(service, commit)) for service in services]
+    made += [(_key("team", team.name), team_bytes(team, commit)) for team in teams]
+    return sorted(made)
 
 
 class Catalog:
@@ -158,11 +152,6 @@ def _key(kind: Literal["contract", "version", "service", "team"], name: str) -> 
     return f"{kind}/{name}".encode()
 
 
-def _bytes(entry: HeadEntry) -> bytes:
-    text = entry.model_dump_json(exclude_defaults=True, by_alias=True)
-    return f'{{"v":{FORMAT}{"," if text != "{}" else ""}{text[1:]}'.encode()
-
-
 def _is_name(kind: Callable[[str], object], text: str) -> bool:
     try:
         kind(text)
@@ -191,37 +180,6 @@ def _reading(key: bytes, raw: bytes, parsed: Callable[[bytes], T]) -> T:
 
 def _source(place: PlaceEntry | None) -> Source | None:
     return Source(file=place.file, line=place.line) if place else None
-
-
-def _contract_entry(c: Contract, commit: str | None) -> ContractEntry:
-    d = c.deprecation
-    return ContractEntry(
-        commit=commit,
-        source=PlaceEntry.of(c.source),
-        versions=len(c.versions),
-        description=c.description,
-        kind=c.kind,
-        audience=c.audience,
-        key=c.key,
-        compatibility=c.compatibility,
-        grants=tuple(_grant_entry(g) for g in c.grants),
-        storage=StorageEntry.model_validate(c.storage, from_attributes=True),
-        tags=c.tags,
-        pii=tuple(sorted(c.pii)),
-        deprecated={f: d.use for f, d in sorted(c.deprecated.items())},
-        deprecated_since={f: d.since for f, d in sorted(c.deprecated.items()) if d.since},
-        quota=dict(sorted(c.quota.items())),
-        deprecation=DeprecationEntry(since=d.since, sunset=d.sunset, replacement=d.replacement) if d else None,
-        retired=c.retired,
-        topic="" if c.topic == c.name else c.topic,
-        subject="" if c.subject == f"{c.topic}-value" else c.subject,
-        append_time=c.append_time,
-        example=cast("dict[str, JsonValue]", dict(c.example)) if c.example is not None else None,
-    )
-
-
-def _grant_entry(g: Grant) -> GrantEntry:
-    return GrantEntry(to=g.to, read_only=g.read_only, pii=g.pii, source=PlaceEntry.of(g.source))
 
 
 def _contract(name: ContractName, e: ContractEntry, versions: tuple[Version, ...]) -> Contract:
@@ -256,44 +214,8 @@ def _deprecation(e: DeprecationEntry | None) -> Deprecation | None:
     return Deprecation(since=e.since, sunset=e.sunset, replacement=replacement)
 
 
-def _version_entry(version: Version, commit: str | None) -> VersionEntry:
-    return VersionEntry(
-        commit=commit,
-        source=PlaceEntry.of(version.source),
-        schema_=cast(JsonSchema, version.schema.json),
-        registry_id=version.registry_id,
-    )
-
-
 def _version(number: int, e: VersionEntry) -> Version:
     return Version(number=number, schema=parse(e.schema_), registry_id=e.registry_id, source=_source(e.source))
-
-
-def _service_entry(s: ServiceSpec, commit: str | None) -> ServiceEntry:
-    return ServiceEntry(
-        commit=commit,
-        source=PlaceEntry.of(s.source),
-        publishes=tuple(
-            PublicationEntry(contract=p.contract, version=p.version, source=PlaceEntry.of(p.source))
-            for p in s.publishes
-        ),
-        subscribes=tuple(
-            SubscriptionEntry(
-                contract=u.contract,
-                version=u.version,
-                fields=tuple(FieldUseEntry(name=f.name, optional=f.optional) for f in u.fields),
-                start=u.start,
-                source=PlaceEntry.of(u.source),
-            )
-            for u in s.subscribes
-        ),
-        reads=s.reads,
-        groups=s.groups,
-        transactional=s.transactional,
-        accepts=tuple(AcceptanceEntry.model_validate(a, from_attributes=True) for a in s.accepts),
-        kafka_user=s.kafka_user,
-        kafka_groups=s.kafka_groups,
-    )
 
 
 def _service(name: Service, e: ServiceEntry) -> ServiceSpec:
@@ -324,10 +246,6 @@ def _service(name: Service, e: ServiceEntry) -> ServiceSpec:
         kafka_groups=e.kafka_groups,
         source=_source(e.source),
     )
-
-
-def _team_entry(t: TeamSpec, commit: str | None) -> TeamEntry:
-    return TeamEntry(commit=commit, source=PlaceEntry.of(t.source), description=t.description, mail=t.mail, chat=t.chat)
 
 
 def _team(name: Team, e: TeamEntry) -> TeamSpec:
