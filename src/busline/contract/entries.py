@@ -101,6 +101,14 @@ class Catalog:
     def team(self, name: str) -> TeamSpec | None:
         return self._get(_key("team", name), lambda raw: _team(Team(name), TeamEntry.model_validate_json(raw)))
 
+    def recognise(self, values: Iterable[Contract | ServiceSpec | TeamSpec]) -> None:
+        """Take these for what is here, without parsing it: the caller has compared their records."""
+        for one in values:
+            kind: Literal["contract", "service", "team"] = "contract"
+            if not isinstance(one, Contract):
+                kind = "service" if isinstance(one, ServiceSpec) else "team"
+            self._parsed[_key(kind, one.name)] = one
+
     def names(self) -> list[ContractName]:
         """Of all contracts, sorted."""
         return [ContractName(name) for name in self._names(b"contract/", ContractName)]

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Mapping
 from typing import Any, Final
 
+from busline.errors import ContractError
+from busline.names import ContractName
+
+_COMMIT: Final = re.compile(rb'(?<=^\{"v":1),"commit":"[^"\\]*"')
+_REGISTRY_ID: Final = re.compile(rb'[}"\]],"registry_id":(\d+)\}$')
+"""At the end, after the schema."""
 _TEAM_ENDS: Final = {"contract": ".", "version": ".", "service": "/", "team": "/"}
 
 
@@ -21,9 +28,27 @@ def team_of(key: bytes) -> str | None:
     return name.partition(_TEAM_ENDS[kind])[0] if kind in _TEAM_ENDS else None
 
 
+def version_of(key: bytes) -> tuple[ContractName, int] | None:
+    """Of a version's record: its contract and number."""
+    kind, _, rest = key.decode(errors="replace").partition("/")
+    name, _, number = rest.partition("/")
+    try:
+        return (ContractName(name), int(number)) if kind == "version" else None
+    except (ContractError, ValueError):
+        return None
+
+
+def registry_id(value: bytes) -> int | None:
+    """Of a version's record, without a look at its schema."""
+    if (found := _REGISTRY_ID.search(value)) is not None:
+        return int(found[1])
+    number = content(value).get("registry_id") if b'"registry_id"' in value else None
+    return number if isinstance(number, int) else None
+
+
 def changed_entries(wanted: Mapping[bytes, bytes], applied: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """The records that are new, or say something else."""
-    return {key: value for key, value in wanted.items() if key not in applied or _differ(value, applied[key])}
+    return {key: value for key, value in wanted.items() if key not in applied or not same(value, applied[key])}
 
 
 def log_changes(
@@ -46,5 +71,10 @@ def log_changes(
     return dict(sorted(changes.items()))
 
 
-def _differ(one: bytes, other: bytes) -> bool:
-    return one != other and content(one) != content(other)
+def same(one: bytes, other: bytes) -> bool:
+    """Whether two records say the same, the commit apart. Those of one writer differ in nothing else, and are quick."""
+    return one == other or _bare(one) == _bare(other) or content(one) == content(other)
+
+
+def _bare(value: bytes) -> bytes:
+    return _COMMIT.sub(b"", value, count=1)

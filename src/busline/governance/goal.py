@@ -10,7 +10,7 @@ from typing import Literal
 
 from busline.bus.notices import today
 from busline.contract.entries import entries
-from busline.contract.entry_changes import log_changes, team_of
+from busline.contract.entry_changes import log_changes, same, team_of
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
 from busline.governance.applied import Applied
 from busline.governance.subjects import Ids
@@ -73,9 +73,28 @@ class Goal:
         return {name: team for name, team in self.teams.items() if name in self.planned}
 
     def records(self, ids: Ids) -> dict[bytes, bytes]:
-        """The contract log as it should be, with the registry's ids in it."""
-        contracts = [_with_ids(contract, ids) for contract in self.published.values()]
-        return dict(entries(contracts, self.services.values(), self.teams.values(), commit=self.commit))
+        """The contract log as it should be, with the registry's ids in it. The last answer is kept: it costs a second
+        for ten thousand contracts."""
+        if not self._made or self._made[0][0] != ids:
+            contracts = [_with_ids(contract, ids) for contract in self.published.values()]
+            made = dict(entries(contracts, self.services.values(), self.teams.values(), commit=self.commit))
+            self._made[:] = [(ids, made)]
+        return self._made[0][1]
+
+    @cached_property
+    def _made(self) -> list[tuple[Ids, dict[bytes, bytes]]]:
+        return []
+
+    def recognise(self, applied: Applied, ids: Ids) -> None:
+        """What is applied as it is here need not be parsed."""
+        records, there = self.records(ids), applied.entries
+        differ = {key for key, value in records.items() if key not in there or not same(value, there[key])}
+        changed = {_about(key) for key in differ}
+        changed |= {_about(key) for key in there if key not in records}
+        catalog = applied.catalog
+        catalog.recognise(_with_ids(c, ids) for c in self.published.values() if c.name not in changed)
+        catalog.recognise(one for one in self.services.values() if one.name not in changed)
+        catalog.recognise(one for one in self.teams.values() if one.name not in changed)
 
     def changes(self, ids: Ids, applied: Applied) -> dict[bytes, bytes | None]:
         """The records to write to the contract log, None for those that go."""
@@ -95,6 +114,12 @@ class Goal:
             for key in applied.entries
             if any(key == one.encode() or key.startswith(many.encode()) for one, many in prefixes)
         ]
+
+
+def _about(key: bytes) -> str:
+    """The contract's, service's or team's name."""
+    kind, _, name = key.decode(errors="replace").partition("/")
+    return name.rpartition("/")[0] if kind == "version" else name
 
 
 def _with_ids(contract: Contract, ids: Ids) -> Contract:

@@ -7,10 +7,11 @@ that lost its ids, an environment whose time of observing is over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from busline.contract.entry_changes import registry_id, version_of
 from busline.contract.model import Contract
 from busline.errors import ApplyError, ReadersHurt
 from busline.governance.access_plan import AccessPlan, compare_access
@@ -119,10 +120,12 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
     """
     applied = await read_applied(engine)
     live = await read_live(engine)
+    known = _known_ids(goal.published, applied)
+    goal.recognise(applied, known)
     ownership = Ownership.of(goal, applied)
     topics = _topics(goal, applied, engine)
     planned = goal.planned_contracts.values()
-    subjects = await compare_subjects(planned, registry, _known_ids(goal.published.values(), applied))
+    subjects = await compare_subjects(planned, registry, known)
     conflicts = [
         *goal_conflicts(goal),
         *engine_conflicts(goal, engine, live, topics),
@@ -183,11 +186,10 @@ def _access(goal: Goal, live: Live | None, ownership: Ownership) -> AccessPlan:
     return compare_access(wanted, live.of(ownership), ownership, goal)
 
 
-def _known_ids(contracts: Iterable[Contract], applied: Applied) -> dict[tuple[ContractName, int], int]:
+def _known_ids(published: Mapping[ContractName, Contract], applied: Applied) -> dict[tuple[ContractName, int], int]:
+    """Without a look at the schemas."""
     return {
-        (there.name, version.number): version.registry_id
-        for contract in contracts
-        if (there := applied.catalog.contract(contract.name))
-        for version in there.versions
-        if version.registry_id is not None
+        place: number
+        for key, value in applied.entries.items()
+        if (place := version_of(key)) and place[0] in published and (number := registry_id(value)) is not None
     }
