@@ -91,11 +91,14 @@ _VERB: Final = {Action.PUBLISH: "publishes", Action.SUBSCRIBE: "subscribes", Act
 
 
 def _declared(service: ServiceSpec) -> Iterator[tuple[Action, ContractName, Source | None]]:
-    """A read that is also subscribed to is one right: the subscription's."""
+    """A read that is also subscribed to is one right: the subscription's. Where a grant or a sunset leaves no more of a
+    subscription than reading, it is the right to read."""
     for publication in service.publishes:
         yield Action.PUBLISH, publication.contract, publication.source
     for read in service.reads:
         yield Action.READ, read, service.source
+    for subscription in service.subscribes:
+        yield Action.READ, subscription.contract, subscription.source
     for subscription in service.subscribes:
         yield Action.SUBSCRIBE, subscription.contract, subscription.source
 
@@ -154,7 +157,7 @@ def _reading_teams(contract: Contract, teams: Set[Team]) -> set[Team]:
     if contract.audience is not Audience.TEAM:
         for grant in contract.grants:
             if grant.to == EVERYONE:
-                return set(teams) | reached
+                return set(teams)
             team, _, name = grant.to.partition("/")
             if name in ("", PEOPLE):
                 reached.add(Team(team))
