@@ -15,7 +15,7 @@ from typing import Any
 
 from busline.bus.letter import PREFIX, Letter, explained, parse_letter
 from busline.bus.options import DeadLetter
-from busline.bus.retry import Undecodable
+from busline.bus.retry import Undecodable, is_refused
 from busline.errors import BuslineError, DeadLetterFailed
 from busline.record import Headers, Position, Record, StoredRecord
 from busline.transport.base import Outcome, Transport
@@ -55,7 +55,8 @@ class Why:
 
 
 class DeadLetters:
-    """Writes one service's dead letters. `failing` holds the last failure while a letter cannot be written."""
+    """Writes one service's dead letters. `failing` holds the last failure while a letter cannot be written; `refused`:
+    it is for lack of a right."""
 
     def __init__(
         self, transport: Transport, topic: str, *, release: str = "", options: DeadLetter | None = None
@@ -63,6 +64,7 @@ class DeadLetters:
         self._transport, self.topic, self._release = transport, topic, release
         self._options = options or DeadLetter()
         self.failing: str | None = None
+        self.refused = False
         self.written = 0
 
     async def write(
@@ -70,18 +72,21 @@ class DeadLetters:
     ) -> Position:
         """Returns when the letter is durable. `pause` waits between two tries, and may raise to give the event back.
 
-        A record of the dead letter topic itself keeps its source, with attempt + 1. Raises DeadLetterFailed.
+        A record of the dead letter topic itself keeps its source, with attempt + 1. Raises DeadLetterFailed, but not
+        while the engine refuses it for lack of a right.
         """
         letter = self._letter(source, record, why)
         begun, wait = time.monotonic(), self._options.initial
         while True:
             outcome = await self._publish(letter)
             if isinstance(outcome, Position):
-                self.failing = None
+                self.failing, self.refused = None, False
                 self.written += 1
                 return outcome
-            self.failing = str(outcome)
-            if time.monotonic() - begun >= self._options.patience:
+            self.failing, self.refused = str(outcome), is_refused(outcome)
+            if self.refused:
+                begun = time.monotonic()  # a right may be given again after days
+            elif time.monotonic() - begun >= self._options.patience:
                 raise self._gave_up(source, outcome) from outcome
             logger.error("dead letter of %s not written, trying again in %.1f s: %s", source, wait, outcome)
             await pause(wait)

@@ -39,8 +39,9 @@ class DeadLetter:
     """How dead letters are written.
 
     max_record: bytes of key, value and headers that the dead letter topic takes; a larger event goes as position and
-    reason only. patience: seconds of failed writes until the subscription ends with DeadLetterFailed; nothing that
-    waits for its dead letter is ever committed. initial, maximum: seconds between two tries.
+    reason only. patience: seconds of failed writes until the subscription ends with DeadLetterFailed (a right that is
+    missing is waited for without end); nothing that waits for its dead letter is ever committed. initial, maximum:
+    seconds between two tries.
     """
 
     max_record: int = 1_048_576 + 65_536

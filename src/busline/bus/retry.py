@@ -6,7 +6,7 @@ import random
 import select
 
 from busline.bus.options import Retry
-from busline.errors import CodecError, ContractError, Reject
+from busline.errors import BuslineError, CodecError, ContractError, NotAuthorized, NotPublished, Reject
 
 HOPELESS = (Reject, CodecError, ContractError)
 """The same event against the same code gives these again."""
@@ -21,6 +21,17 @@ def is_permanent(error: Exception, retry: Retry) -> bool:
     if isinstance(error, (*HOPELESS, Undecodable, *retry.permanent)):
         return True
     return retry.retry_on is not None and not isinstance(error, retry.retry_on)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the engine lacks a right of ours. A merge takes rights away and gives them back, so one waits for it: who
+    ends is started again by whatever watches the process, and again, and nothing is gained."""
+    return isinstance(error.cause if isinstance(error, NotPublished) else error, NotAuthorized)
+
+
+def may_pass(error: BuslineError) -> bool:
+    """Whether the same call to the engine may succeed later, without any change on our side."""
+    return error.retryable or is_refused(error)
 
 
 def nobody_reads(error: Exception, stdout: int = 1) -> bool:

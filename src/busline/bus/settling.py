@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from busline.bus.dead_letter import DeadLetters, Why
-from busline.bus.retry import Undecodable, is_permanent, nobody_reads, pause_after
+from busline.bus.retry import Undecodable, is_permanent, may_pass, nobody_reads, pause_after
 from busline.bus.route import Chunk, PartDone, Route
 from busline.bus.slot import Interrupted, Slot
 from busline.errors import BuslineError, Reject, UnknownSchema
@@ -56,7 +56,7 @@ class Settling:
                 await route.refresh()
                 break
             except BuslineError as error:
-                if not error.retryable:
+                if not may_pass(error):
                     raise
                 logger.warning("%s: the contract log cannot be read, trying again: %s", route.contract, error)
                 await slot.pause(REFRESH_AFTER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,12 @@ from busline.bus.health import STALLED, GroupHealth, Progress, State
 from busline.bus.lanes import Lanes
 from busline.bus.options import Concurrency
 from busline.bus.positions import begin
+from busline.bus.retry import is_refused, may_pass
 from busline.bus.route import Route
 from busline.bus.settling import Settling
 from busline.bus.slot import Handle
 from busline.bus.watchdog import LoopWatch, TimeLimits, handler_codes, watch
-from busline.errors import BuslineError, Fenced, TransportClosed
+from busline.errors import AccessDenied, BuslineError, ContractUnknown, Fenced, TransportClosed
 from busline.record import Position, Positions, TopicPartition
 from busline.transport.base import (
     Consumer,
@@ -45,13 +46,17 @@ LOOK_EVERY = 0.02
 """Seconds between two looks of `caught_up`; other members' positions are asked for ten times more rarely."""
 RETRY_AFTER = 1.0
 RETRY_AT_MOST = 15.0
-"""Seconds until a consumer whose engine does not answer is asked again; from the second time on, a new one is."""
+"""Seconds until a consumer whose engine does not answer is asked again; from the second time on, a new one is. One that
+is refused has ended: the next one asks with a growing pause, until the right is given again."""
+CALM = 5.0
+"""Seconds without a failure after which a new consumer is well, also where no event comes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSpec:
     """start: for a group without a position, one for all topics or by topic. note: rides on every commit. until:
-    offsets at which the run ends by itself; what lies at or after them is not handled."""
+    offsets at which the run ends by itself; what lies at or after them is not handled. allowed: raises AccessDenied
+    while the right is gone, where the engine itself does not."""
 
     group: str
     routes: tuple[Route, ...]
@@ -59,6 +64,7 @@ class GroupSpec:
     note: str = ""
     concurrency: Concurrency = field(default_factory=Concurrency)
     until: Positions | None = None
+    allowed: Callable[[], None] | None = None
 
 
 class GroupRunner:
@@ -84,7 +90,8 @@ class GroupRunner:
 
     async def run(self) -> None:
         """Returns when stopped (or `until` is reached). Raises what it cannot go on from: DeadLetterFailed,
-        NotAuthorized, AuthenticationFailed, UnknownTopic, StorageFailed. It winds down in order in any case."""
+        AuthenticationFailed, UnknownTopic, StorageFailed, and NotAuthorized where it never had the right: one that is
+        lost on the way is waited for. It winds down in order in any case."""
         try:
             await self._join()
             await self._run()
@@ -132,20 +139,49 @@ class GroupRunner:
             await self._wind_down(tasks, within)
 
     async def _receive(self) -> None:
-        failures = 0
+        failures, lost = 0, False
         while True:
             try:
-                await self._take_all(await self._next())
+                if lost:
+                    await self._rejoin()
+                    lost = False
+                items = await self._next_or_calm()
+                await self._allowed()
+                await self._take_all(items)
                 failures, self._reason = 0, None
             except BuslineError as error:
-                if not error.retryable:
+                if not may_pass(error):
                     raise
                 failures += 1
+                lost = lost or failures > 1 or is_refused(error)
                 self._reason = str(error)
                 logger.warning("group %s: %s; trying again", self.spec.group, error)
                 await asyncio.sleep(min(RETRY_AFTER * failures, RETRY_AT_MOST))
-                if failures > 1:
-                    await self._rejoin()
+
+    async def _allowed(self) -> None:
+        """Until what was received may be handled: a right that the engine itself does not guard may be gone."""
+        failures = 0
+        while self.spec.allowed is not None:
+            try:
+                return self.spec.allowed()
+            except (AccessDenied, ContractUnknown) as error:
+                failures += 1
+                if str(error) != self._reason:
+                    logger.warning("group %s: %s; waiting for it", self.spec.group, error)
+                self._reason = str(error)
+                await asyncio.sleep(min(RETRY_AFTER * failures, RETRY_AT_MOST))
+        return None
+
+    async def _next_or_calm(self) -> Sequence[Item]:
+        if self._reason is None:
+            return await self._next()
+        coming = asyncio.ensure_future(self._next())
+        try:
+            if not (await asyncio.wait({coming}, timeout=CALM))[0]:
+                self._reason = None
+            return await coming
+        finally:
+            await _cancelled(coming)
 
     async def _next(self) -> Sequence[Item]:
         """Records when there is room for them; till then only what is revoked."""
@@ -170,12 +206,7 @@ class GroupRunner:
         for lease in self._lanes.leases:
             self._forget(lease)
         await self._consumer.aclose()
-        try:
-            self._consumer = await self._consume()
-        except BuslineError as error:
-            if not error.retryable:
-                raise
-            logger.warning("group %s: cannot join again yet: %s", self.spec.group, error)
+        self._consumer = await self._consume()
 
     async def _take_all(self, items: Sequence[Item]) -> None:
         for item in items:
@@ -250,7 +281,7 @@ class GroupRunner:
             try:
                 await self._commit()
             except BuslineError as error:
-                if not error.retryable:
+                if not may_pass(error):
                     raise
                 logger.warning("group %s: commit: %s; trying again", self.spec.group, error)
 
@@ -343,14 +374,14 @@ class GroupRunner:
         lanes = self._lanes if self._state in ("running", "stopping") else None
         limit = max([STALLED, *(2 * (route.timeout or 0) for route in self.spec.routes)])
         stalled = self._progress.stalled if lanes and (lanes.in_hand or lanes.waiting) else 0.0
-        failing = self._dead_letters.failing
+        failing, refused = self._dead_letters.failing, self._dead_letters.refused
         reason = self._reason or (failing and f"dead letters fail: {failing}")
-        if stalled > limit:
+        if stalled > limit and not refused:
             reason = f"no progress for {stalled:.0f} s"
         return GroupHealth(
             group=self.spec.group,
             state=self._state,
-            alive=self._state != "failed" and not failing and stalled <= limit,
+            alive=self._state != "failed" and (refused or (not failing and stalled <= limit)),
             ready=running and not failing and self._reason is None,
             reason=reason or None,
             partitions=tuple(f"{lease.topic}[{lease.partition}]" for lease in lanes.leases) if lanes else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
@@ -17,6 +17,9 @@ from busline.transport.security import Security
 log = logging.getLogger("busline.transport.kafka")
 PROBE_TIMEOUT = 5.0
 LOOKS = 5
+METADATA_PAUSE = 0.1
+"""Seconds between two looks for what was not there at the last one: aiokafka would ask thousands of times a second, for
+as long as a topic is gone or forbidden to us, or has no leader."""
 for _name in ("aiokafka.conn", "kafka.admin.client", "kafka.net"):
     # at debug level they log whole requests and configurations, and so passwords
     logging.getLogger(_name).setLevel(logging.INFO)
@@ -82,7 +85,7 @@ class Connection:
             }
         return options
 
-    def refresh(self, client: Any) -> None:
+    def _refresh(self, client: Any) -> None:
         """Make an aiokafka client read the password anew before each connection that it opens."""
         if self.security.user is None or isinstance(self.security.password, str):
             return
@@ -101,7 +104,8 @@ class Connection:
 
         aiokafka swallows why no server took it, so a probe asks again.
         """
-        self.refresh(client)
+        self._refresh(client)
+        _calm(client)
         try:
             await start()
         except FOREIGN as error:
@@ -144,6 +148,29 @@ class Connection:
         return failure
 
 
+def _calm(client: Any) -> None:
+    """Make an aiokafka client pause between its looks for metadata while it lacks some."""
+    original: Callable[..., Awaitable[bool]] = client._metadata_update
+    asked, lacks = 0.0, False
+
+    async def update(cluster: Any, topics: Collection[str]) -> bool:
+        nonlocal asked, lacks
+        loop = asyncio.get_running_loop()
+        if lacks:
+            await asyncio.sleep(asked + METADATA_PAUSE - loop.time())
+        asked = loop.time()
+        done = await original(cluster, topics)
+        if cluster is client.cluster:
+            lacks = not done or any(
+                not (there := cluster.partitions_for_topic(topic))
+                or len(cluster.available_partitions_for_topic(topic)) < len(there)
+                for topic in topics
+            )
+        return done
+
+    client._metadata_update = update
+
+
 async def partitions_of(client: Any, topic: str) -> set[int]:
     """Asked at the cluster through an aiokafka client. Raises UnknownTopic, NotAuthorized, and aiokafka's errors."""
     for look in range(LOOKS):
@@ -153,6 +180,7 @@ async def partitions_of(client: Any, topic: str) -> set[int]:
         if partitions := client.cluster.partitions_for_topic(topic):
             return set(partitions)
         if topic in client.cluster.unauthorized_topics:
+            client._topics.discard(topic)
             raise NotAuthorized(
                 f"Kafka refuses access to {topic}", where=topic, why="no grant allows it", fix=FIXES[NotAuthorized]
             )

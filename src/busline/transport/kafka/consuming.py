@@ -91,7 +91,10 @@ class KafkaConsumer:
             self._buffer.append(Unreadable(lease, hole.first, hole.next, hole.why))
 
     async def _listen(self) -> None:
-        """Silence may be an idle topic, or a changed password: the broker's last answers tell, else a probe does."""
+        """Silence may be an idle topic, or a changed password: the broker's last answers tell, else a probe does. A
+        topic that is gone from the metadata is never fetched again: it is deleted, or forbidden to us."""
+        if gone := {partition.topic for partition in self._held} - self._client._client.cluster.topics():
+            await self._check_there(gone)
         now = time.monotonic()
         answers = [self._client.last_poll_timestamp(one) or 0 for one in self._client.assignment()]
         if answers and time.time() - max(answers) / 1000 < SILENCE:

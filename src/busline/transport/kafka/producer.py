@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaProducer
@@ -17,7 +17,10 @@ from busline.transport.kafka.failures import FOREIGN, translate
 
 TOPIC = 2  # a resource type of Kafka's protocol
 BROKER_LIMIT = 1_048_588
-"""Kafka's default of max.message.bytes; taken for a topic whose settings we may not read."""
+"""Kafka's default of max.message.bytes."""
+REQUEST_LIMIT = 100_000_000
+"""What a broker reads at all (socket.request.max.bytes is 100 MiB): the bound where we may not read a topic's own. A
+right to write does not include that; the broker decides then."""
 OVERHEAD = 1024
 """What max.message.bytes counts beside key, value and headers: the batch's own header, lengths, header names."""
 FRESH = 300.0
@@ -83,6 +86,16 @@ class Producer:
             raise
         return self
 
+    def when_forbidden(self, told: Callable[[Collection[str]], None]) -> None:
+        """`told` is called with the topics that we may not see (any more), each time that the cluster says so. aiokafka
+        keeps what is queued for them, and asks again."""
+
+        def look(cluster: Any) -> None:
+            if cluster.unauthorized_topics:
+                told(cluster.unauthorized_topics)
+
+        self._producer.client.cluster.add_listener(look)
+
     @property
     def failed(self) -> bool:
         return self._batches._exception is not None
@@ -132,7 +145,7 @@ class Producer:
         return Topic(len(partitions), limit, compacted)
 
     async def _settings(self, name: str) -> tuple[int, bool]:
-        """max.message.bytes, and whether the topic is compacted; the defaults where we may not read them."""
+        """max.message.bytes, and whether the topic is compacted; where we may not read them, what refuses nothing."""
         client = self._producer.client
         wanted = [(TOPIC, name, ["max.message.bytes", "cleanup.policy"])]
         answer = await client.send(client.get_random_node(), DescribeConfigsRequest(wanted, False))
@@ -140,7 +153,7 @@ class Producer:
         for code, _, _, _, entries in answer.resources:
             if code == 0:
                 found |= {entry[0]: entry[1] for entry in entries}
-        return int(found.get("max.message.bytes", BROKER_LIMIT)), "compact" in found.get("cleanup.policy", "")
+        return int(found.get("max.message.bytes", REQUEST_LIMIT)), "compact" in found.get("cleanup.policy", "")
 
 
 async def end(producer: Any) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import aiokafka.errors as kafka
 
 from busline.errors import (
     BuslineError,
+    NotAuthorized,
     NotPublished,
     PublishUnknown,
     RecordTooLarge,
@@ -27,9 +28,9 @@ from busline.errors import (
 )
 from busline.record import Position, Record, TopicPartition
 from busline.transport.base import Outcome
-from busline.transport.kafka.batches import Batch, Settled
+from busline.transport.kafka.batches import BATCH_BYTES, Batch, Settled
 from busline.transport.kafka.connection import Connection
-from busline.transport.kafka.failures import REFUSED, translate
+from busline.transport.kafka.failures import FIXES, REFUSED, WHAT, translate
 from busline.transport.kafka.producer import Producer, Topic
 from busline.transport.partitioner import Partitioner, remember
 
@@ -47,6 +48,7 @@ class Publisher:
         self._deadline = deadline
         self._producer: Producer | None = None
         self._topics: dict[str, Topic] = {}
+        self._batch_bytes: defaultdict[str, int] = defaultdict(lambda: BATCH_BYTES)  # learned from refusals
         self._parked: defaultdict[TopicPartition, deque[Batch]] = defaultdict(deque)
         self._live: dict[Batch, float] = {}  # until when, the oldest first
         self._clock: asyncio.TimerHandle | None = None
@@ -102,14 +104,15 @@ class Publisher:
             if self._closed:
                 raise TransportClosed("this transport is closed")
             if self._producer is None:
-                self._producer = await Producer.open(self._connection, self._deadline)
+                self._producer = await self._open()
             producer = self._producer
         except BuslineError as error:
             return dict.fromkeys(topics, error)
         for name in self._stale(topics):
             try:
                 async with asyncio.timeout(self._deadline):
-                    self._topics[name] = await producer.look_up(name)
+                    topic = self._topics[name] = await producer.look_up(name)
+                    topic.batch_bytes = min(topic.batch_bytes, self._batch_bytes[name])
             except TimeoutError:
                 failures[name] = await self._probe() or Unreachable("no answer from Kafka", where=self._connection.name)
             except BuslineError as error:
@@ -117,6 +120,11 @@ class Publisher:
             if name in failures:
                 self._topics.pop(name, None)
         return failures
+
+    async def _open(self) -> Producer:
+        producer = await Producer.open(self._connection, self._deadline)
+        producer.when_forbidden(self._forbidden)
+        return producer
 
     def _append(self, records: Sequence[Record], failures: Mapping[str, BuslineError]) -> Tickets:
         """No await in here: the order of calls is the order in the log."""
@@ -191,6 +199,8 @@ class Publisher:
         if not isinstance(error, REFUSED):
             self._settle(batch, PublishUnknown(f"{batch.partition} gave no clear answer", why=str(error)))
         elif len(batch.records) > 1 and not isinstance(error, kafka.TopicAuthorizationFailedError):
+            if isinstance(error, kafka.MessageSizeTooLargeError | kafka.RecordListTooLargeError):
+                self._use_smaller_batches(batch)
             singles = batch.singles()
             self._parked[batch.partition].extendleft(reversed(singles))
             for single in singles:
@@ -200,6 +210,24 @@ class Publisher:
             if (topic := self._topics.get(batch.partition.topic)) is not None:
                 topic.until = 0  # its limits or rights are not what we thought: ask again
             self._settle(batch, _refused(batch.records[0], translate(error, where=batch.partition.topic)))
+
+    def _use_smaller_batches(self, refused: Batch) -> None:
+        """Only a topic whose limit we may not read refuses a batch as too large."""
+        name = refused.partition.topic
+        size = sum(len(record.key or b"") + len(record.value or b"") for record in refused.records)
+        self._batch_bytes[name] = min(size, self._batch_bytes[name]) // 2
+        if (topic := self._topics.get(name)) is not None:
+            topic.batch_bytes = min(topic.batch_bytes, self._batch_bytes[name])
+
+    def _forbidden(self, topics: Collection[str]) -> None:
+        """What is queued for them waits for nothing: it is not sent, and says why."""
+        for batch in [one for one in self._live if one.partition.topic in topics and not one.popped]:
+            name = batch.partition.topic
+            if (topic := self._topics.get(name)) is not None:
+                topic.until = 0
+            self._withdraw(batch)
+            cause = NotAuthorized(WHAT[NotAuthorized], where=name, why="no grant allows it", fix=FIXES[NotAuthorized])
+            self._settle(batch, _refused(batch.records[0], cause))
 
     def _retire(self, producer: Producer) -> None:
         """Stop handing over to it; what it has not sent is parked for the next one."""
@@ -216,7 +244,7 @@ class Publisher:
             await old.settle(self._deadline)
             await old.close()
             if not self._closed:
-                self._producer = await Producer.open(self._connection, self._deadline)
+                self._producer = await self._open()
         except BuslineError as error:
             failure = error
         finally:
@@ -232,11 +260,14 @@ class Publisher:
         if batch.popped:
             self._settle(batch, PublishUnknown(f"{batch.partition} did not confirm within {self._deadline:g} s"))
             return
+        self._withdraw(batch)
+        self._spawn(self._explain(batch))
+
+    def _withdraw(self, batch: Batch) -> None:
         batch.sealed = True
         if self._producer is not None:
             self._producer.take_back(batch)
         self._parked[batch.partition] = deque(one for one in self._parked[batch.partition] if one is not batch)
-        self._spawn(self._explain(batch))
 
     async def _explain(self, batch: Batch) -> None:
         cause = await self._probe() or Unreachable(
