@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TypeAlias
 
 from busline.contract.declaration import contract_path, service_path, version_path
 from busline.contract.finding import Finding, Severity
@@ -27,10 +27,10 @@ from busline.governance.adopt.streams import Known, Stream, find_streams
 from busline.governance.adopt.texts import Grants, contract_text, service_text, team_text, version_text
 from busline.governance.gate import Question, run_gate
 from busline.governance.rights import wanted_access
-from busline.names import ContractName, Team
+from busline.names import ContractName
 
-INVALID: Final = "invalid"
-"""The rule of what does not hold together: never switched off."""
+Wrong: TypeAlias = "dict[ContractName | str, Finding]"
+"""By contract, or by the name of a user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +63,19 @@ def adopt(live: Live, asked: Asked) -> Adoption:
     )
     found, left = find_streams(live, known)
     streams = dict(_named(found, asked.workspace))
+    skipped: set[str] = set()
     while True:
-        draft = _Draft(live, asked, streams)
+        draft = _Draft(live, asked, streams, frozenset(skipped))
         wrong, texts = draft.checked()
         if not wrong:
             return draft.adoption(texts, left)
-        for name, finding in wrong.items():
-            left.append(Left(reason=Reason.INVALID, about=streams[name].topic.name, why=f"{name}: {finding.what}"))
-            del streams[name]
+        for about, finding in wrong.items():
+            if isinstance(about, ContractName):
+                topic = streams.pop(about).topic.name
+                left.append(Left(reason=Reason.INVALID, about=topic, why=f"{about}: {finding.what}"))
+            else:
+                skipped.add(about)
+                left.append(Left(reason=Reason.INVALID_USER, about=about, why=finding.what))
 
 
 def _named(streams: Iterable[Stream], workspace: Workspace) -> Iterator[tuple[ContractName, Stream]]:
@@ -80,11 +85,12 @@ def _named(streams: Iterable[Stream], workspace: Workspace) -> Iterator[tuple[Co
 
 @dataclass
 class _Draft:
-    """One try with these streams."""
+    """One try with these streams, and without the users that would not hold together."""
 
     live: Live
     asked: Asked
     streams: Mapping[ContractName, Stream]
+    skipped: frozenset[str]
     users: list[User] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     services: dict[str, str] = field(default_factory=dict)
@@ -95,7 +101,7 @@ class _Draft:
         self.topics = topics | {contract.topic: name for name, contract in self.asked.workspace.contracts.items()}
         known = {spec.user: spec.name for spec in services.values()}
         found, self.left = find_users(self.live, self.topics, self.asked.owners, Names(services), known)
-        for user in found:
+        for user in (user for user in found if user.name not in self.skipped):
             self._take(added(user, self.streams) if user.service in services else user)
 
     def _take(self, user: User) -> None:
@@ -113,8 +119,8 @@ class _Draft:
             self.users.append(user)
             self.services[path] = text
 
-    def checked(self) -> tuple[dict[ContractName, Finding], dict[str, str]]:
-        """Streams that would not hold together with the first thing that is wrong, or the texts of all files."""
+    def checked(self) -> tuple[Wrong, dict[str, str]]:
+        """What would not hold together with the first thing that is wrong of it, or the texts of all files."""
         folder = self.asked.workspace.path
         texts = self._texts({})
         wrong, made = self._read(folder, texts)
@@ -126,13 +132,15 @@ class _Draft:
             wrong, made = self._read(folder, texts)
         return wrong, texts
 
-    def _read(self, path: Path, texts: Mapping[str, str]) -> tuple[dict[ContractName, Finding], Workspace]:
+    def _read(self, path: Path, texts: Mapping[str, str]) -> tuple[Wrong, Workspace]:
         folder = OverlaidFolder(path, texts=texts)
-        wrong: dict[ContractName, Finding] = {}
+        users = {service_path(user.service): user.name for user in self.users}
+        wrong: Wrong = {}
         others: list[Finding] = []
         for finding in read(folder):
             name = _contract_of(finding.file)
-            wrong.setdefault(name, finding) if name in self.streams and name else others.append(finding)
+            about = name if name in self.streams else users.get(finding.file)
+            wrong.setdefault(about, finding) if about else others.append(finding)
         if others and not wrong:
             raise WorkspaceInvalid("nothing was written: the workspace would not hold together", others)
         return wrong, Workspace.of(folder)
@@ -241,7 +249,3 @@ def _grants_already(contract: Contract, service: str, *, read: bool) -> bool:
 def _contract_of(file: str) -> ContractName | None:
     parts = file.split("/")
     return ContractName(f"{parts[0]}.{parts[1]}") if len(parts) == 3 else None
-
-
-def teams_of(adoption: Adoption) -> frozenset[Team]:
-    return frozenset(name.team for name in adoption.streams)

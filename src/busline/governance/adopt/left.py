@@ -19,6 +19,7 @@ class Reason(StrEnum):
     RECORDS = "topic(s) with records that their schema does not read"
     POLICY = "topic(s) compacted that expire besides"
     INVALID = "topic(s) that would not hold together as contracts"
+    INVALID_USER = "user(s) that no service file can say"
     NO_RIGHTS = "user(s) without a right to any adopted stream"
     QUOTA = "quota(s) that no contract says"
     ACL = "ACL(s) that no contract can say"

@@ -145,9 +145,9 @@ class _User:
                     why = f"it is {team}'s and may write {topic}, which is {name}, and only {name.team}'s publish that"
                     fix = f"Ask team {name.team}: let a service of theirs write it, or --owner '{topic}={team}'."
                     yield Left(reason=Reason.FOREIGN_WRITER, about=self.name, why=why, fix=fix)
-        if self.rights.groups and not reads and team is not None:
+        if not reads:
             for acl in self.rights.groups.values():
-                yield Left(reason=Reason.ACL, about=str(acl), why="its user subscribes to no adopted stream")
+                yield Left(reason=Reason.ACL, about=str(acl), why="its user reads no adopted stream")
 
     def _whose(self, writes: Mapping[str, ContractName], reads: Mapping[str, ContractName]) -> Left:
         teams = {name.team for name in writes.values()}

@@ -18,6 +18,8 @@ from busline.names import ContractName
 _HEAD: Final = "# Adopted by `busline adopt` as it was there. From now on it is yours.\n"
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9/_.-]*")
 _WORDS: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
+_ESCAPED: Final = {c: f"\\u{c:04x}" for c in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF)}
+"""What YAML takes for a line's end, or for nothing that can be shown, and JSON does not."""
 _AVRO_KEYS: Final = (
     "# Keys are framed Avro in this topic, and busline's are text: the events of one key go to another partition when\n"
     "# their publisher moves to busline. Let its readers finish first.\n"
@@ -120,4 +122,4 @@ def _listed(names: Sequence[str]) -> str:
 def _quoted(text: str) -> str:
     """As a YAML scalar: plain where that is surely text, else in JSON's quotes, which are YAML's."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else json.dumps(text, ensure_ascii=False).translate(_ESCAPED)
