@@ -3,6 +3,7 @@ each way around the contracts that is planted is found, with who and what, and n
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -13,16 +14,27 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from busline import Bus, Event, State
+import busline
+from busline import Bus, Event
+from busline.bus.contract_log import ContractLog
+from busline.bus.decoding import Decoder
+from busline.bus.stretch import Span, read_stretch
 from busline.cli.audit import audited
 from busline.cli.main import run
 from busline.contract.finding import Finding
+from busline.contract.model import Contract, Environment
 from busline.contract.schema import parse
 from busline.contract.workspace import Workspace
+from busline.errors import NotPublished
 from busline.governance.audit.audit import Asked
+from busline.governance.audit.brokers import broker_settings
+from busline.governance.audit.expected import Expected, State
+from busline.governance.audit.probes import probe_findings, probe_listeners
+from busline.governance.audit.seen import Seen
 from busline.governance.registry import Registry
-from busline.record import TopicPartition
-from busline.transport.base import TopicSpec
+from busline.names import ContractName
+from busline.record import Record, TopicPartition
+from busline.transport.base import Received, TopicSpec
 from busline.transport.guard import Acl, Credential, Quota, Resource
 from busline.transport.kafka.engine import KafkaTransport
 from busline.transport.partitioner import partition_for
@@ -134,7 +146,7 @@ async def at_work(shop: Shop) -> AsyncIterator[None]:
         order_id: str
         coupon: str = ""
 
-    class Account(State, contract=f"{shop.team}.account", key="user_id"):
+    class Account(busline.State, contract=f"{shop.team}.account", key="user_id"):
         user_id: str
 
     class Read(Event, contract=shop.order, key="order_id"):
@@ -250,3 +262,120 @@ async def test_every_planted_way_around_is_found_and_nothing_else(shop: Shop) ->
         assert match[0].owner and match[0].fix
         left.remove(match[0])
     assert left == []
+
+
+@pytest.fixture(scope="module")
+def lax() -> Iterator[Any]:
+    """A broker whose settings let in whom they should not."""
+    from scripts import kafka_server
+
+    settings = {
+        "allow.everyone.if.no.acl.found": "true",
+        "auto.create.topics.enable": "true",
+        "connections.max.reauth.ms": "0",
+        "listener.name.tls.connections.max.reauth.ms": "7200000",
+        "offsets.retention.minutes": "60",
+        "unclean.leader.election.enable": "true",
+    }
+    server = kafka_server.start(enforcing=True, tied=True, settings=settings)
+    server.add_user("busline/probe", "probe-secret")
+    yield server
+    server.stop()
+
+
+async def test_a_broker_that_lets_strangers_in_is_found_by_its_settings_and_by_the_probes(lax: Any) -> None:
+    name, password = lax.admin
+    found = await of_broker(KafkaTransport([lax.secure_bootstrap], security=Security(user=name, password=password)))
+    assert {one.rule for one in found} == {
+        "auto-creation", "offsets-retention", "probe-allowed", "reauthentication", "unclean-election",
+    }  # fmt: skip
+    [slow] = [one for one in found if one.rule == "reauthentication"]
+    assert "CLIENTS, SCRAM-SHA-512: never (broker 1)" in slow.evidence
+    assert "TLS, SCRAM-SHA-256: after 2h" in slow.evidence
+    assert "CLIENTS, SCRAM-SHA-256" not in slow.evidence, "there it is asked again every 2 s"
+
+
+async def test_a_listener_that_asks_nobody_is_found_with_what_the_anonymous_may_do(kafka: Any) -> None:
+    found = await of_broker(KafkaTransport([kafka.bootstrap], security=Security()))
+    [anonymous] = [one for one in found if one.rule == "anonymous-connects"]
+    assert f"PLAINTEXT://127.0.0.1:{kafka.ports['plaintext']}" in anonymous.what
+    assert "a super user" in anonymous.evidence
+    assert [one for one in found if one.rule == "probe-not-run" and "its login is refused" in one.what], (
+        "no such user here"
+    )
+
+
+async def test_what_cannot_be_reached_is_no_refusal(kafka: Any) -> None:
+    settings = {
+        "advertised.listeners": "GONE://127.0.0.1:1,OTHER://127.0.0.1:9",
+        "listener.security.protocol.map": "GONE:SASL_PLAINTEXT,OTHER:SSL",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+    }
+    found = list(probe_findings(expected(), await probe_listeners(Seen(brokers={7: settings}), "secret")))
+    assert {one.rule for one in found} == {"probe-not-run"}
+    assert any("GONE://127.0.0.1:1 (broker 7)" in one.evidence and "without credentials" in one.what for one in found)
+    assert any("GONE" in one.evidence and "as busline/probe" in one.what for one in found)
+
+
+def expected() -> Expected:
+    """Of a workspace with one event that is kept for a week."""
+    name = ContractName("shop.order-placed")
+    state = State(contracts={name: Contract(name=name)}, services={}, teams={}, today=dt.date(2026, 11, 24))
+    return Expected(merged=state, applied=state, environment=Environment(name="prod", url="kafka://there"))
+
+
+async def of_broker(engine: KafkaTransport) -> list[Finding]:
+    """What the settings and the probes say; the password is that of the lax broker's probe."""
+    await engine.start()
+    try:
+        seen = Seen(brokers=await engine.broker_settings(), guarded=await engine.guards())
+    finally:
+        await engine.aclose()
+    tried = await probe_listeners(seen, "probe-secret")
+    return [*broker_settings(expected(), seen), *probe_findings(expected(), tried)]
+
+
+async def test_refusals_are_told_once_and_later_ones_again(shop: Shop) -> None:
+    """As busline/audit, by the log of a broker on which a service tries what nobody grants it."""
+    invoicing = f"{shop.team}b/invoicing"
+
+    async def published() -> str:
+        workspace = Workspace.load(shop.folder / "schemas")
+        asked = Asked(logs=(shop.server.authorizer_log,), publish=True, samples=0, unused=0)
+        found = await audited(workspace, "prod", asked)
+        return next(note for note in found.notes if "were published" in note)
+
+    async def try_to_write(topic: str) -> None:
+        engine = KafkaTransport([shop.server.secure_bootstrap], security=shop.security(invoicing))
+        await engine.start()
+        try:
+            [outcome] = await engine.publish([Record(topic, b"k", b"v")])
+            assert isinstance(outcome, NotPublished)
+        finally:
+            await engine.aclose()
+
+    await published()
+    await try_to_write(f"{shop.team}.account")
+    assert not (await published()).startswith("0 ")
+    assert (await published()).startswith("0 "), "the same log tells nothing twice"
+    await try_to_write(f"{shop.team}.account")
+    assert not (await published()).startswith("0 ")
+    engine = KafkaTransport([shop.server.secure_bootstrap], security=shop.security("busline/audit"))
+    await engine.start()
+    try:
+        told = [event for event in await denials_in(engine) if event["principal"] == f"User:{invoicing}"]
+    finally:
+        await engine.aclose()
+    writes = [one for one in told if (one["operation"], one["resource_name"]) == ("WRITE", f"{shop.team}.account")]
+    assert len(writes) == 2
+    assert {one["service"] for one in writes} == {invoicing}
+    assert writes[0]["last_refused_at"] < writes[1]["first_refused_at"]
+
+
+async def denials_in(engine: KafkaTransport) -> list[dict[str, Any]]:
+    log, name = ContractLog(engine), ContractName("busline.access-denied")
+    await log.read()
+    decode = Decoder(log, name)
+    spans = {p: Span(bounds.first, bounds.next) for p, bounds in (await engine.bounds(name)).items()}
+    async with contextlib.aclosing(read_stretch(engine, name, spans)) as stretch:
+        return [decode(record) async for item in stretch if isinstance(item, Received) for record in item.records]
