@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from busline.errors import Fenced
@@ -22,11 +23,7 @@ class KafkaGroups(AdminClient):
 
     async def committed(self, group: str) -> dict[tuple[str, int], Committed]:
         found = await self._run(lambda client: client.list_group_offsets(group))
-        return {
-            (partition.topic, partition.partition): Committed(at.offset, at.metadata or "")
-            for partition, at in found[group].items()
-            if at.offset >= 0
-        }
+        return positions_in(found[group])
 
     async def mark(self, group: str, positions: Positions, note: str) -> None:
         """A commit as by nobody: Kafka refuses it while the group has members."""
@@ -46,3 +43,12 @@ class KafkaGroups(AdminClient):
                 raise from_code(code, where=f"{group}, {at.topic}[{at.partition}]")
         if refused:
             raise Fenced([Lease(*at, -1) for at in refused])
+
+
+def positions_in(offsets: Mapping[Any, Any]) -> dict[tuple[str, int], Committed]:
+    """Of one group, as kafka-python answers."""
+    return {
+        (partition.topic, partition.partition): Committed(at.offset, at.metadata or "")
+        for partition, at in offsets.items()
+        if at.offset >= 0
+    }

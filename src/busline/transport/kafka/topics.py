@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from busline.errors import NotAuthorized
+from busline.errors import NotAuthorized, Unreachable
 from busline.transport.base import TopicSpec
 from busline.transport.kafka.admin_client import (
     AdminClient,
@@ -27,9 +27,10 @@ SET: Final = 0
 RETENTION, CLEANUP, MAX_BYTES = "retention.ms", "cleanup.policy", "max.message.bytes"
 TIMESTAMP, MIN_INSYNC = "message.timestamp.type", "min.insync.replicas"
 SETTINGS: Final = [RETENTION, CLEANUP, MAX_BYTES, TIMESTAMP, MIN_INSYNC]
-SHOWN_WITHIN: Final = 10.0
+SHOWN_WITHIN: Final = 60.0
 """Seconds in which the broker that is asked has to follow the controller."""
 PAUSE: Final = 0.05
+PAUSE_AT_MOST: Final = 0.5
 
 
 class KafkaTopics(AdminClient):
@@ -54,9 +55,8 @@ class KafkaTopics(AdminClient):
             for some in portions(specs):
                 answer = client.create_topics({spec.name: _wanted(spec) for spec in some}, raise_errors=False)
                 answers += answer["topics"]
-            made = [one["name"] for one in answers if one["error_code"] == 0]
-            if made:
-                client.wait_for_topics(made)
+            made = {one["name"]: 1 for one in answers if one["error_code"] == 0}
+            _wait_shown(client, made)
             return answers
 
         for one in await self._run(work):
@@ -95,8 +95,7 @@ class KafkaTopics(AdminClient):
             answers: list[dict[str, Any]] = []
             for some in portions(names):
                 answers += client.delete_topics(some, raise_errors=False)["topics"]
-            gone = {one["name"] for one in answers if one["error_code"] == 0}
-            _wait(lambda: not gone & {topic.name for topic in described(client)})
+            _wait_shown(client, {one["name"]: 0 for one in answers if one["error_code"] == 0})
             return answers
 
         for one in await self._run(work):
@@ -107,15 +106,11 @@ class KafkaTopics(AdminClient):
         """Raises the first refusal, after all have been tried; a topic that has so many already is left."""
 
         def work(client: Any) -> list[Any]:
-            def counts() -> dict[str, int]:
-                return {topic.name: len(topic.partitions) for topic in described(client)}
-
-            there, answers = counts(), []
+            there, answers = _partitions(client, partitions), []
             growing = [(name, count) for name, count in partitions.items() if there.get(name) != count]
             for some in portions(growing):
                 answers += client.create_partitions(dict(some), raise_errors=False).results
-            grown = {(one.name, partitions[one.name]) for one in answers if one.error_code == 0}
-            _wait(lambda: grown <= counts().items())
+            _wait_shown(client, {one.name: partitions[one.name] for one in answers if one.error_code == 0})
             return answers
 
         for one in await self._run(work):
@@ -153,11 +148,38 @@ def _settings_refused(topic: str) -> NotAuthorized:
     )
 
 
-def _wait(shown: Callable[[], bool]) -> None:
-    """Until the broker shows what the controller has confirmed; not for ever, as another may change it again."""
-    end = time.monotonic() + SHOWN_WITHIN
-    while not shown() and time.monotonic() < end:
-        time.sleep(PAUSE)
+def _wait_shown(client: Any, wanted: Mapping[str, int]) -> None:
+    """Until the broker that is asked has followed the controller: topics with so many partitions at least, each with a
+    leader; 0: none is left. Raises Unreachable: making many topics keeps a broker busy for seconds."""
+    end, pause, left = time.monotonic() + SHOWN_WITHIN, PAUSE, dict(wanted)
+    while True:
+        shown = _partitions(client, left)
+        left = {name: count for name, count in left.items() if not _as_wanted(shown.get(name, 0), count)}
+        if not left:
+            return
+        if time.monotonic() > end:
+            raise Unreachable(
+                f"Kafka has confirmed the change of {len(wanted)} topics and does not show {len(left)} of them yet",
+                where=min(left),
+                fix="Look at the broker, then run it again.",
+            )
+        time.sleep(pause)
+        pause = min(pause * 2, PAUSE_AT_MOST)
+
+
+def _as_wanted(there: int, wanted: int) -> bool:
+    return there >= wanted if wanted else there == 0
+
+
+def _partitions(client: Any, names: Iterable[str]) -> dict[str, int]:
+    """Of these topics, those that are there, with their number of partitions that have a leader."""
+    found: dict[str, int] = {}
+    for some in portions(list(names)):
+        wanted = [MetadataRequest.MetadataRequestTopic(name=name) for name in some]
+        for topic in ask(client, MetadataRequest(topics=wanted, allow_auto_topic_creation=False)).topics:
+            if not topic.error_code:
+                found[topic.name] = sum(part.leader_id >= 0 for part in topic.partitions)
+    return found
 
 
 def _spec(topic: Any, settings: Mapping[str, str]) -> TopicSpec:
