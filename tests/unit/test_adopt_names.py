@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from busline.contract.checks import look
 from busline.errors import ConfigurationError
 from busline.governance.adopt.naming import Names
-from busline.governance.adopt.owners import Owners, owners_of, prefix_of
+from busline.governance.adopt.owners import Owners, by_first_word, owners_of, patterns_for
 from busline.governance.adopt.recognised import tool_of
 from busline.names import ContractName, Service, Team
 
@@ -83,11 +83,24 @@ def test_no_owners_are_no_error() -> None:
     assert owners_of([], "") == Owners() == owners_of([], "# nobody yet\n")
 
 
-@pytest.mark.parametrize(
-    ("name", "prefix"), [("ord.OrderPlaced", "ord"), ("ORD_X", "ORD"), ("__a-b", "__a"), ("orderPlaced", "order")]
-)
-def test_names_are_gathered_by_what_they_begin_with(name: str, prefix: str) -> None:
-    assert prefix_of(name) == prefix
+def test_names_are_gathered_by_their_first_word_however_it_is_spelled() -> None:
+    names = ["ORD_X", "ord.OrderPlaced", "order-paid", "__a-b", "orderPlaced"]
+    assert by_first_word(names) == {
+        "a": ["__a-b"], "ord": ["ORD_X", "ord.OrderPlaced"], "order": ["order-paid", "orderPlaced"],
+    }  # fmt: skip
+
+
+@given(st.lists(TOPICS, unique=True, min_size=1, max_size=12))
+def test_patterns_fit_the_names_that_they_are_for_and_no_other(topics: list[str]) -> None:
+    for names in by_first_word(topics).values():
+        owners = Owners().and_also((glob, TEAM) for glob in patterns_for(names, set(topics) - set(names)))
+        assert [topic for topic in topics if owners.of_topic(topic)] == [topic for topic in topics if topic in names]
+
+
+def test_patterns_are_short_where_they_can_be() -> None:
+    assert patterns_for(["ord.a", "ORD_b", "ord-c"], ["stock"]) == ["ord*", "ORD*"]
+    assert patterns_for(["ord.a", "ord.b"], ["order"]) == ["ord[._-]*"]
+    assert patterns_for(["ord.a"], []) == ["ord.a"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from busline.bus.notices import today
+from busline.bus.settings import Settings
 from busline.cli import options
 from busline.cli.adopt_questions import ask_owners
 from busline.cli.adopt_view import show
@@ -20,7 +21,9 @@ from busline.cli.declare import write_files
 from busline.cli.failures import Exit
 from busline.cli.options import Decorated, json_option, run_async
 from busline.cli.output import Output
-from busline.cli.target import Target, environment, load_workspace, of_environment, started
+from busline.cli.target import Target, environment, of_environment, started
+from busline.cli.workspace_path import FILE, FOLDER, find_workspace
+from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError
 from busline.governance.adopt.adoption import Asked
 from busline.governance.adopt.adoption import adopt as adopted
@@ -91,7 +94,7 @@ def adopt(output: Output, env: str, said: Said, into: Path | None, dry_run: bool
 
     Exit code 4 where somebody has to say whose a topic or a user is.
     """
-    workspace = load_workspace(into)
+    workspace = _workspace(into, env)
     live = run_async(_look(output, of_environment(workspace, environment(workspace, env))))
     asked = Asked(workspace=workspace, owners=said.owners, keys=said.keys, today=today())
     if output.interactive and sys.stdin.isatty() and not dry_run:
@@ -103,6 +106,17 @@ def adopt(output: Output, env: str, said: Said, into: Path | None, dry_run: bool
     if any(left.reason.to_decide for left in found.left):
         return Exit.FINDINGS
     return Exit.PENDING if dry_run and found.files else Exit.OK
+
+
+def _workspace(into: Path | None, env: str) -> Workspace:
+    """Raises ConfigurationError with what to write where there is none: which cluster it is stands nowhere else."""
+    path = find_workspace(into, Settings.load())
+    if path is None or not (path / FILE).is_file():
+        fix = f'company: NAME\nenvironments:\n  {env}: {{url: "kafka://HOST:PORT", registry: "https://HOST"}}'
+        raise ConfigurationError(
+            "there is no workspace here", where=str(path or Path.cwd()), fix=f"Write {path or FOLDER}/{FILE}:\n{fix}"
+        )
+    return Workspace.load(path)
 
 
 async def _look(output: Output, target: Target) -> Live:

@@ -53,15 +53,14 @@ class Adoption:
     left: tuple[Left, ...] = ()
 
 
+def unowned(live: Live, asked: Asked) -> list[Left]:
+    """Topics that could be contracts, if somebody were said to own them."""
+    return [left for left in find_streams(live, _known(asked))[1] if left.reason is Reason.NO_OWNER]
+
+
 def adopt(live: Live, asked: Asked) -> Adoption:
     """Raises WorkspaceInvalid where the workspace does not hold together, adopted or not."""
-    known = Known(
-        owners=asked.owners,
-        topics=frozenset(contract.topic for contract in asked.workspace.contracts.values()),
-        keys=asked.keys,
-        teams=frozenset(asked.workspace.teams),
-    )
-    found, left = find_streams(live, known)
+    found, left = find_streams(live, _known(asked))
     streams = dict(_named(found, asked.workspace))
     skipped: set[str] = set()
     while True:
@@ -76,6 +75,15 @@ def adopt(live: Live, asked: Asked) -> Adoption:
             else:
                 skipped.add(about)
                 left.append(Left(reason=Reason.INVALID_USER, about=about, why=finding.what))
+
+
+def _known(asked: Asked) -> Known:
+    return Known(
+        owners=asked.owners,
+        topics=frozenset(contract.topic for contract in asked.workspace.contracts.values()),
+        keys=asked.keys,
+        teams=frozenset(asked.workspace.teams),
+    )
 
 
 def _named(streams: Iterable[Stream], workspace: Workspace) -> Iterator[tuple[ContractName, Stream]]:

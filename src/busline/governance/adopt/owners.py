@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -35,8 +35,8 @@ class Owners:
     def teams(self) -> frozenset[Team]:
         return frozenset(team for _, team in self.patterns)
 
-    def and_also(self, glob: str, team: Team) -> Owners:
-        return Owners(patterns=(*self.patterns, (glob, team)))
+    def and_also(self, patterns: Iterable[tuple[str, Team]]) -> Owners:
+        return Owners(patterns=(*self.patterns, *patterns))
 
 
 def owners_of(lines: Iterable[str], text: str = "", file: str = "owners") -> Owners:
@@ -75,8 +75,26 @@ def _team(name: str, where: str) -> Team:
     return team
 
 
-def prefix_of(name: str) -> str:
-    """What names of one owner mostly begin with: their first word, as it is written."""
-    first = (words(name) or [""])[0]
-    found = re.match(rf"[^A-Za-z0-9]*{re.escape(first)}", name, re.IGNORECASE)
-    return found[0] if found else name
+def by_first_word(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names of one owner mostly begin with one word, however it is spelled."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault((words(name) or [name])[0], []).append(name)
+    return dict(sorted(found.items()))
+
+
+def patterns_for(names: Collection[str], others: Collection[str]) -> list[str]:
+    """Globs for exactly these names among all: short ones where no other name fits them."""
+    globs: dict[str, None] = {}
+    for name in names:
+        first = (words(name) or [""])[0]
+        begin = re.match(rf"[^A-Za-z0-9]*{re.escape(first)}", name, re.IGNORECASE)
+        prefix = _escaped(begin[0] if begin else name)
+        wide = (f"{prefix}*", f"{prefix}[._-]*")
+        fits = (glob for glob in wide if fnmatchcase(name, glob) and not any(fnmatchcase(o, glob) for o in others))
+        globs[next(fits, _escaped(name)) if len(names) > 1 else _escaped(name)] = None
+    return list(globs)
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)

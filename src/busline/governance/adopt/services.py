@@ -133,10 +133,9 @@ class _User:
         yield from (_not_said(acl) for acl in self.rights.others)
         for topic, acl in [*self.rights.writes.items(), *self.rights.reads.items()]:
             if topic not in self.streams:
-                yield Left(reason=Reason.ACL, about=str(acl), why=f"{topic} is no contract's topic")
+                yield Left(reason=Reason.ELSEWHERE, about=str(acl), why=f"{topic} is not adopted")
         if not (writes or reads):
-            why = "no ACL of its own names an adopted topic: a super user, one with wide ACLs, or nobody's any more"
-            yield Left(reason=Reason.NO_RIGHTS, about=self.name, why=why)
+            yield Left(reason=Reason.NO_RIGHTS, about=self.name, why=self._why_nothing())
         elif team is None:
             yield self._whose(writes, reads)
         else:
@@ -148,6 +147,13 @@ class _User:
         if not reads:
             for acl in self.rights.groups.values():
                 yield Left(reason=Reason.ACL, about=str(acl), why="its user reads no adopted stream")
+
+    def _why_nothing(self) -> str:
+        if self.rights.writes or self.rights.reads:
+            return "its topics are not adopted"
+        if self.rights.others or self.rights.groups:
+            return "no ACL of its own names a topic"
+        return "it has no ACL: a super user, or nobody's any more"
 
     def _whose(self, writes: Mapping[str, ContractName], reads: Mapping[str, ContractName]) -> Left:
         teams = {name.team for name in writes.values()}
