@@ -21,16 +21,18 @@ from busline.bus.decoding import Decoder
 from busline.bus.stretch import Span, read_stretch
 from busline.cli.audit import audited
 from busline.cli.main import run
+from busline.cli.target import of_environment, started
 from busline.contract.finding import Finding
 from busline.contract.model import Contract, Environment
 from busline.contract.schema import parse
 from busline.contract.workspace import Workspace
 from busline.errors import NotPublished
-from busline.governance.audit.audit import Asked
+from busline.governance.audit.audit import Asked, expect
 from busline.governance.audit.brokers import broker_settings
 from busline.governance.audit.expected import Expected, State
 from busline.governance.audit.probes import probe_findings, probe_listeners
-from busline.governance.audit.seen import Seen
+from busline.governance.audit.seen import Seen, look
+from busline.governance.audit.unused import Looking, find_unused
 from busline.governance.registry import Registry
 from busline.names import ContractName
 from busline.record import Record, TopicPartition
@@ -73,6 +75,13 @@ class Shop:
 
     def bus(self, service: str) -> Bus:
         return Bus(self.server.secure_url, service=service, security=self.security(service), workspace=None)
+
+    def event(self, order_id: str) -> Event:
+        class OrderPlaced(Event, contract=self.order, key="order_id"):
+            order_id: str
+            coupon: str = ""
+
+        return OrderPlaced(order_id=order_id)
 
     async def audit(self, **asked: Any) -> list[Finding]:
         """What there is to be mended, without what the shared registry has of other tests."""
@@ -142,10 +151,6 @@ def shop(kafka_enforcing: Any, registry: str, tmp_path_factory: pytest.TempPathF
 async def at_work(shop: Shop) -> AsyncIterator[None]:
     """Both services, until each has had something to do."""
 
-    class OrderPlaced(Event, contract=shop.order, key="order_id"):
-        order_id: str
-        coupon: str = ""
-
     class Account(busline.State, contract=f"{shop.team}.account", key="user_id"):
         user_id: str
 
@@ -159,7 +164,7 @@ async def at_work(shop: Shop) -> AsyncIterator[None]:
         had.set()
 
     async with shop.bus(f"{shop.team}/checkout") as checkout, invoicing:
-        await checkout.publish(*(OrderPlaced(order_id=f"o{n}") for n in range(40)), Account(user_id="u1"))
+        await checkout.publish(*(shop.event(order_id=f"o{n}") for n in range(40)), Account(user_id="u1"))
         async with asyncio.timeout(WITHIN):
             await had.wait()
             await invoicing.caught_up()
@@ -169,6 +174,39 @@ async def at_work(shop: Shop) -> AsyncIterator[None]:
 async def test_a_clean_environment_with_services_at_work_has_no_findings(shop: Shop) -> None:
     async with at_work(shop):
         assert await shop.audit(logs=(shop.server.authorizer_log,)) == []
+
+
+async def test_rights_that_nobody_uses_are_told_and_what_nobody_can_know_is_counted(shop: Shop) -> None:
+    team, order, account = shop.team, shop.order, f"{shop.team}.account"
+    applied = dt.datetime.now(dt.UTC)
+    async with at_work(shop):
+        pass
+    worked = dt.datetime.now(dt.UTC)
+    assert await unused(shop, since=applied) == ([], [])
+    found, unknown = await unused(shop, since=worked)
+    assert [one.what for one in found] == [
+        f"{team}/checkout has not published {order} for 30 days",
+        f"{team}/checkout has not published {account} for 30 days",
+    ]
+    assert unknown == [f"{team}b/invoicing subscribes to {order}"], "there was nothing to handle"
+    async with shop.bus(f"{team}/checkout") as checkout:
+        await checkout.publish(shop.event(order_id="late"))
+    found, unknown = await unused(shop, since=dt.datetime.now(dt.UTC))
+    [still] = [one for one in found if "invoicing" in one.what]
+    assert still.what == f"{team}b/invoicing has not handled {order} for 30 days"
+    assert "its positions stand before records of then" in still.evidence and still.owner.startswith("#billing")
+    assert unknown == []
+
+
+async def unused(shop: Shop, since: dt.datetime) -> tuple[list[Finding], list[str]]:
+    """Without the authorizer's log: positions and topics have to do."""
+    workspace = Workspace.load(shop.folder / "schemas")
+    target = of_environment(workspace, workspace.environments["prod"])
+    async with started(target) as engine:
+        expected = await expect(workspace, workspace.environments["prod"], engine, dt.date.today())
+        looking = Looking(expected=expected, seen=await look(engine), since=since, days=30)
+        found = await find_unused(looking, engine, lambda: started(target))
+    return found.findings, found.unknown
 
 
 def acl(user: str, resource: Resource, name: str, operation: str, **more: Any) -> Acl:

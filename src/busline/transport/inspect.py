@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from busline.transport.base import Committed
 
 
 class Member(NamedTuple):
@@ -34,6 +37,10 @@ class Inspectable(Protocol):
         ...
 
     async def group_details(self) -> list[GroupDetail]: ...
+
+    async def group_positions(self, groups: Sequence[str]) -> dict[str, dict[tuple[str, int], Committed]]:
+        """As `Groups.committed`, of many groups at once; one that is gone has none."""
+        ...
 
     async def brokers(self) -> list[int]:
         """Those that are not fenced."""

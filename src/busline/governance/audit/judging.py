@@ -72,7 +72,7 @@ class Judge:
         self.faults.reasons[why] += 1
 
     def grown_from(self) -> int | None:
-        """A smaller number of partitions by which all that is misplaced would lie right. Never 1: there all keys fit."""
+        """A smaller number of partitions by which all that is misplaced would lie right; not 1, which all keys fit."""
         return next((fewer for fewer in range(2, self._partitions) if self._fits(fewer)), None)
 
     def _fits(self, fewer: int) -> bool:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from busline.errors import BuslineError
 from busline.transport.base import Admin, Committed, Groups, TopicSpec, Transport
 from busline.transport.guard import Acl, Guarded, Mechanism, QuotaEntity
 from busline.transport.inspect import GroupDetail, Inspectable
-
-_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,40 +30,35 @@ class Seen:
 
 async def look(engine: Transport) -> Seen:
     """Raises NotAuthorized, Unreachable, AuthenticationFailed, TransportError."""
-    topics = await engine.topics() if isinstance(engine, Admin) else {}
-    settings, brokers, details = {}, {}, []
-    if isinstance(engine, Inspectable):
-        settings, brokers = await engine.topic_settings(), await engine.broker_settings()
-        details = await engine.group_details()
-    groups = {group.name: group for group in details}
-    guarded = await engine.guards() if isinstance(engine, Guarded) else None
-    rights = isinstance(engine, Guarded) and guarded
-    names = list(groups) or (await engine.groups() if isinstance(engine, Groups) else [])
-    return Seen(
-        topics=topics,
-        settings=settings,
-        brokers=brokers,
-        guarded=guarded,
-        acls=await engine.acls() if rights else frozenset(),  # type: ignore[attr-defined]
-        users=await engine.users() if rights else {},  # type: ignore[attr-defined]
-        quotas=await engine.quotas() if rights else {},  # type: ignore[attr-defined]
-        groups=groups,
-        committed=await _committed(engine, names),
+    topics, settings, groups, rights = await asyncio.gather(
+        _topics(engine), _settings(engine), _groups(engine), _rights(engine)
     )
+    return Seen(topics=topics, **settings, **groups, **rights)
 
 
-async def _committed(engine: Transport, names: list[str]) -> dict[str, dict[tuple[str, int], Committed]]:
+async def _topics(engine: Transport) -> Mapping[str, TopicSpec]:
+    return await engine.topics() if isinstance(engine, Admin) else {}
+
+
+async def _settings(engine: Transport) -> dict[str, Any]:
+    if not isinstance(engine, Inspectable):
+        return {}
+    return {"settings": await engine.topic_settings(), "brokers": await engine.broker_settings()}
+
+
+async def _rights(engine: Transport) -> dict[str, Any]:
+    """Without an authorizer Kafka tells of no ACLs, but of users and quotas all the same."""
+    if not isinstance(engine, Guarded):
+        return {}
+    guarded = await engine.guards()
+    acls = await engine.acls() if guarded else frozenset()
+    return {"guarded": guarded, "acls": acls, "users": await engine.users(), "quotas": await engine.quotas()}
+
+
+async def _groups(engine: Transport) -> dict[str, Any]:
+    if isinstance(engine, Inspectable):
+        groups = {group.name: group for group in await engine.group_details()}
+        return {"groups": groups, "committed": await engine.group_positions(list(groups))}
     if not isinstance(engine, Groups):
         return {}
-    asker, limit = engine, asyncio.Semaphore(_AT_ONCE)
-
-    async def one(name: str) -> dict[tuple[str, int], Committed]:
-        async with limit:
-            try:
-                return await asker.committed(name)
-            except BuslineError:
-                if name in await asker.groups():
-                    raise
-                return {}  # it is gone meanwhile
-
-    return dict(zip(names, await asyncio.gather(*(one(name) for name in names)), strict=True))
+    return {"committed": {name: await engine.committed(name) for name in await engine.groups()}}
