@@ -171,7 +171,7 @@ class Bus:
         of: a model, or a contract's name, whose events are dicts then. Raises PublishFailed, and what publish raises.
         """
         life = self._running()
-        stream = Publisher(await life.outlets.open(_named(of)), life.session.outbox)
+        stream = await life.outlets.stream(_named(of))
         try:
             yield stream
         except BaseException:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from busline.bus.stretch import Span, read_stretch
@@ -28,6 +28,8 @@ REREAD: Final = 0.5
 """Seconds between two reads that unknown schemas ask for: a flood of them must not become a flood of reads."""
 FRESHEN: Final = 300.0
 """Seconds between two reads that nobody asked for."""
+WATCH: Final = 1.0
+"""The same on an engine whose rights nobody else guards: what was taken away holds no longer than that."""
 
 
 class Entry(NamedTuple):
@@ -39,7 +41,10 @@ class Entry(NamedTuple):
 
 
 class ContractLog:
-    """An engine's contracts as this process knows them: `records` as they are, `catalog` what they say."""
+    """An engine's contracts as this process knows them: `records` as they are, `catalog` what they say.
+
+    generation: grows with every read that found something new; `changed` is called then.
+    """
 
     def __init__(self, transport: Transport) -> None:
         if not isinstance(transport, Seekable):
@@ -49,6 +54,8 @@ class ContractLog:
         self.catalog = Catalog()
         self.records: dict[bytes, bytes] = {}
         self.next = 0
+        self.generation = 0
+        self.changed: list[Callable[[], None]] = []
         self._reading = asyncio.Lock()
         self._read_at = -REREAD
         self._asked: asyncio.Task[None] | None = None
@@ -66,6 +73,10 @@ class ContractLog:
             for offset, key, value in new:
                 self._take(key, value)
                 self.next = offset + 1
+            if new:
+                self.generation += 1
+                for call in self.changed:
+                    call()
             return new
 
     def _take(self, key: bytes, value: bytes | None) -> None:
@@ -103,10 +114,10 @@ class ContractLog:
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
 
-    async def keep_fresh(self) -> None:
-        """For a task of its own: read on every few minutes; a failure is logged, the next round tries again."""
+    async def keep_fresh(self, every: float) -> None:
+        """For a task of its own: read on every so many seconds; a failure is logged, the next round tries again."""
         while True:
-            await asyncio.sleep(FRESHEN)
+            await asyncio.sleep(every)
             try:
                 await self.read()
             except BuslineError as error:

@@ -17,6 +17,7 @@ from busline.bus.notes import field_names, reader_note
 from busline.bus.options import Batch, Concurrency, DeadLetter, Retry
 from busline.bus.route import Route
 from busline.bus.session import Session
+from busline.bus.standing import Standing
 from busline.bus.starts import Moment, parse_start
 from busline.bus.subscribing import GroupRunner, GroupSpec
 from busline.contract.event import Deleted, Event, State
@@ -125,12 +126,25 @@ class GroupMaker:
             start=starts,
             note=reader_note(reads, session.release),
             concurrency=concurrency or Concurrency(),
+            allowed=self._allowed(members),
         )
         await self._announce(group, starts)
         dead_letters = DeadLetters(
             session.transport, session.service.dead_letters, release=session.release, options=letters
         )
         return Made(GroupRunner(session.transport, spec, dead_letters), frozenset(starts))
+
+    def _allowed(self, members: Sequence[Subscribed]) -> Callable[[], None] | None:
+        """Where the engine guards nothing: before each batch, whether each subscription's right still stands."""
+        if not self._session.is_embedded:
+            return None
+        standing = [Standing(self._session, Action.SUBSCRIBE, member.contract) for member in members]
+
+        def check() -> None:
+            for one in standing:
+                one.check()
+
+        return check
 
     def _contract(self, subscription: Subscribed) -> Contract:
         return self._session.contract(subscription.contract)

@@ -42,9 +42,7 @@ class Life:
     def __init__(self, session: Session, subscriptions: Sequence[Subscribed]) -> None:
         self.session = session
         self.outlets = Outlets(session)
-        session.notices.each_day.append(
-            self.outlets.known.clear
-        )  # whoever publishes is asked again: a sunset may be over
+        session.notices.each_day.append(self.outlets.ask_again)  # a sunset may be over
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.groups: list[Made] = []
         self._subscriptions = subscriptions

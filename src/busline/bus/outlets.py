@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import weakref
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 from busline.bus.cloudevents import Stamp
 from busline.bus.fitting import written
-from busline.bus.publishing import Outlet
+from busline.bus.publishing import Outlet, Publisher
 from busline.bus.session import Session
 from busline.codec.codec import Codec
 from busline.codec.framing import registry_prefix, single_object_prefix
@@ -34,6 +35,20 @@ class Outlets:
         self._session = session
         self._opening = asyncio.Lock()
         self.known: dict[object, Outlet[Any]] = {}
+        self._streams: weakref.WeakSet[Publisher[Any]] = weakref.WeakSet()
+        session.log.changed.append(self.ask_again)
+
+    def ask_again(self) -> None:
+        """What was allowed may not be any more: the next event of each contract, and of each stream, asks."""
+        self.known.clear()
+        for stream in self._streams:
+            stream.ask_first(self._allowed)
+
+    async def stream(self, of: Published) -> Publisher[Any]:
+        """Raises what `open` raises."""
+        stream = Publisher(await self.open(of), self._session.outbox)
+        self._streams.add(stream)
+        return stream
 
     async def open(self, of: Published) -> Outlet[Any]:
         """Raises ContractUnknown, ContractMismatch, AccessDenied."""

@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from busline.bus.cloudevents import Stamp, UserHeaders, checked_headers
@@ -201,6 +201,7 @@ class Publisher(Generic[E]):
 
     def __init__(self, outlet: Outlet[E], outbox: Outbox) -> None:
         self._outlet, self._outbox = outlet, outbox
+        self._asked: Outlet[E] | None = None
         self._loop = asyncio.get_running_loop()
         self._chunk: list[Record] = []
         self._under_way = 0
@@ -209,7 +210,7 @@ class Publisher(Generic[E]):
         self._failed = self._sent = 0
 
     async def send(self, event: E, *, headers: UserHeaders | None = None) -> None:
-        """Raises EncodeError; PublishFailed for earlier events."""
+        """Raises EncodeError; PublishFailed for earlier events; AccessDenied once the right was taken away."""
         if self._failed:
             self._raise_failures()
         record = self._outlet.record(event, checked_headers(headers) if headers else ())
@@ -221,6 +222,17 @@ class Publisher(Generic[E]):
             await asyncio.sleep(0)
             while self._under_way > WINDOW:
                 await self._progress()
+
+    def ask_first(self, allowed: Callable[[ContractName], object]) -> None:
+        """Before the next event; what `allowed` raises is raised by `send` until it passes."""
+        outlet = self._outlet if self._asked is None else self._asked
+
+        def encode(event: E) -> bytes:
+            allowed(outlet.contract)
+            self._outlet, self._asked = outlet, None
+            return outlet.encode(event)
+
+        self._outlet, self._asked = replace(outlet, encode=encode), outlet
 
     async def flush(self) -> None:
         """Until every event sent so far is confirmed. Raises PublishFailed."""

@@ -12,6 +12,7 @@ from busline.bus.decoding import Decoder
 from busline.bus.delivery import Delivery
 from busline.bus.notes import reader_note
 from busline.bus.session import Session
+from busline.bus.standing import Standing
 from busline.bus.starts import Moment, parse_end, parse_start
 from busline.bus.stretch import Span, read_stretch
 from busline.contract.event import Deleted, Event
@@ -70,6 +71,7 @@ class Reading(Generic[E]):
         session = self._session
         contract = session.contract(self._name)
         session.allow(Action.READ, contract)
+        standing = Standing(session, Action.READ, self._name)
         spans = await self._spans(contract)
         decode = Decoder(session.log, contract.name, self._reader(contract))
         hidden = frozenset() if self._model else session.hidden(contract)
@@ -79,6 +81,8 @@ class Reading(Generic[E]):
         try:
             async with contextlib.aclosing(self._records(contract.topic, spans)) as records:
                 async for partition, record in records:
+                    if standing.seen != session.log.generation:
+                        standing.check()
                     event = _masked(await self._decoded(decode, record), hidden, again)
                     next_offsets[partition] = record.offset + 1
                     yield Delivery(event, record, (contract.topic, partition, contract.name, None))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from busline.bus.contract_log import ContractLog
+from busline.bus.contract_log import FRESHEN, WATCH, ContractLog
 from busline.bus.embedded import Embedded
 from busline.bus.notices import Notices, today
 from busline.bus.publishing import Outbox
@@ -28,7 +28,8 @@ _log = logging.getLogger("busline.bus")
 
 
 class Session:
-    """From one start to its end. free: an embedded engine without a workspace, where everything is allowed."""
+    """From one start to its end. free: everything is allowed: on an embedded engine, where no workspace is said, to whom
+    is not named, and to all as long as nobody applied a workspace there."""
 
     def __init__(self, settings: Settings, transport: Transport, service: Service, workspace: Workspace | None) -> None:
         self.url = settings.get("url") or ""
@@ -37,6 +38,7 @@ class Session:
         self._folder = settings.get("workspace")
         self.is_embedded = is_embedded(transport)
         self.free = self.is_embedded and workspace is None
+        self._named = settings.get("service") is not None
         self.log = ContractLog(transport)
         self.outbox = Outbox(transport)
         self.notices = Notices(service, self.log.catalog.contract)
@@ -54,7 +56,9 @@ class Session:
         else:
             await self._learn()
         self._tasks = [
-            asyncio.create_task(self.log.keep_fresh(), name="busline: contract log"),
+            asyncio.create_task(
+                self.log.keep_fresh(WATCH if self.is_embedded else FRESHEN), name="busline: contract log"
+            ),
             asyncio.create_task(self.notices.keep(), name="busline: notices"),
         ]
 
@@ -62,12 +66,26 @@ class Session:
         await self.embedded.prepare()
         if self._workspace is not None:
             await self.embedded.apply(self._workspace)
-            return
+        self.log.changed.append(self._bound)
+        self._bound()
+        if not self.free:
+            return self._say_who_guards()
         sys.stderr.write(
             f"busline: {self.url} without a workspace: contracts come from the models, everything is allowed, "
             f"this service is {self.service}\n"
         )
-        await self.embedded.introduce_readers(list(models))
+        return await self.embedded.introduce_readers(list(models))
+
+    def _bound(self) -> None:
+        """Once a workspace was applied here, by whomever, its grants hold for who is named and starts without one."""
+        self.free = self.free and not (self._named and self.log.catalog.teams())
+
+    def _say_who_guards(self) -> None:
+        if self.transport.features.durable != "process":
+            _log.warning(
+                "%s: busline guards the contracts in its own processes; whoever may write the file can go around them",
+                self.url,
+            )
 
     async def _learn(self) -> None:
         try:
