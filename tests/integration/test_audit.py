@@ -185,8 +185,8 @@ async def test_rights_that_nobody_uses_are_told_and_what_nobody_can_know_is_coun
     assert await unused(shop, since=applied) == ([], [])
     found, unknown = await unused(shop, since=worked)
     assert [one.what for one in found] == [
-        f"{team}/checkout has not published {order} for 30 days",
         f"{team}/checkout has not published {account} for 30 days",
+        f"{team}/checkout has not published {order} for 30 days",
     ]
     assert unknown == [f"{team}b/invoicing subscribes to {order}"], "there was nothing to handle"
     async with shop.bus(f"{team}/checkout") as checkout:
@@ -338,6 +338,9 @@ async def test_a_listener_that_asks_nobody_is_found_with_what_the_anonymous_may_
     [anonymous] = [one for one in found if one.rule == "anonymous-connects"]
     assert f"PLAINTEXT://127.0.0.1:{kafka.ports['plaintext']}" in anonymous.what
     assert "a super user" in anonymous.evidence
+    [controller] = [one for one in found if one.rule == "controller-open"]
+    assert f"CONTROLLER://127.0.0.1:{kafka.ports['controller']} (controller 1)" in controller.evidence
+    assert "a super user" in controller.evidence
     assert [one for one in found if one.rule == "probe-not-run" and "its login is refused" in one.what], (
         "no such user here"
     )

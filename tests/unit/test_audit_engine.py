@@ -29,7 +29,7 @@ from busline.governance.audit.brokers import broker_settings, reauthentication
 from busline.governance.audit.expected import Expected, State
 from busline.governance.audit.groups import groups_unexplained, readers_undeclared
 from busline.governance.audit.judging import Judge
-from busline.governance.audit.listeners import listeners_of
+from busline.governance.audit.listeners import controllers_of, listeners_of
 from busline.governance.audit.registry import is_weaker
 from busline.governance.audit.samples import Samples, sample_findings
 from busline.governance.audit.seen import Seen
@@ -302,6 +302,14 @@ def test_listeners_are_as_the_broker_advertises_them() -> None:
     assert found["TLS"].mechanisms == ("SCRAM-SHA-512",) and found["MTLS"].mechanisms == ()
     only = {"listeners": "CONTROLLER://:1,B://h:2", "controller.listener.names": "CONTROLLER"}
     assert [one.name for one in listeners_of(1, only)] == ["B"]
+
+
+def test_controllers_are_as_the_quorum_is_named() -> None:
+    named = BROKER | {"controller.listener.names": "C", "listener.security.protocol.map": "C:SASL_SSL"}
+    [one, two] = controllers_of(named | {"controller.quorum.voters": "1@a.example:9,2@[::1]:8"})
+    assert (one.broker, one.host, one.port, one.protocol, two.host) == (1, "a.example", 9, "SASL_SSL", "::1")
+    [found] = controllers_of(named | {"controller.quorum.bootstrap.servers": "b:7"})
+    assert str(found) == "C://b:7" and controllers_of(named) == []
 
 
 @pytest.mark.parametrize(

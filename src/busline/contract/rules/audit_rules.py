@@ -217,6 +217,18 @@ ENGINE: Final = (
         always=True,
     ),
     warning(
+        "controller-open",
+        "The controllers' port asks for credentials.",
+        Page(
+            why="Whoever reaches it without any is User:ANONYMOUS there, mostly a super user, and changes every right"
+            " past the brokers (KIP-919).",
+            bad="listener.security.protocol.map=CONTROLLER:PLAINTEXT, on a port that others reach",
+            good="listener.security.protocol.map=CONTROLLER:SASL_SSL",
+            mend="Let it ask for credentials, as docker/kafka/enforcing.properties does, or keep it apart by network.",
+        ),
+        always=True,
+    ),
+    warning(
         "probe-not-run",
         "Every listener was probed.",
         Page(

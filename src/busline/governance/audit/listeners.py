@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 _ADVERTISED: Final = re.compile(r"([A-Za-z0-9_.-]+)://(.*):(\d+)")
+_MEMBER: Final = re.compile(r"(?:(\d+)@)?(.+):(\d+)")
 _STANDARD: Final = {name: name for name in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")}
 DEFAULT_MECHANISM: Final = "GSSAPI"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. mechanisms: of SASL. inside: brokers alone use it."""
+    """protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. mechanisms: of SASL. controller: of the quorum."""
 
     broker: int
     name: str
@@ -22,10 +23,11 @@ class Listener:
     port: int
     protocol: str
     mechanisms: tuple[str, ...] = ()
-    inside: bool = False
+    controller: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}://{self.host}:{self.port} (broker {self.broker})"
+        whose = "" if self.broker < 0 else f" ({'controller' if self.controller else 'broker'} {self.broker})"
+        return f"{self.name}://{self.host}:{self.port}{whose}"
 
 
 def listeners_of(broker: int, settings: Mapping[str, str]) -> list[Listener]:
@@ -46,9 +48,22 @@ def listeners_of(broker: int, settings: Mapping[str, str]) -> list[Listener]:
                 port=int(match[3]),
                 protocol=protocol,
                 mechanisms=_mechanisms(settings, name) if protocol.startswith("SASL") else (),
-                inside=name == settings.get("inter.broker.listener.name"),
             )
         )
+    return found
+
+
+def controllers_of(settings: Mapping[str, str]) -> list[Listener]:
+    """The quorum's members, as a broker's settings name them (KIP-595, KIP-853)."""
+    name = settings.get("controller.listener.names", "").partition(",")[0].strip()
+    protocol = (_STANDARD | _pairs(settings.get("listener.security.protocol.map", ""))).get(name.upper(), "")
+    text = settings.get("controller.quorum.bootstrap.servers") or settings.get("controller.quorum.voters", "")
+    found = []
+    for part in text.split(",") if name else ():
+        if match := _MEMBER.fullmatch(part.strip()):
+            number = int(match[1]) if match[1] else -1
+            host, port = match[2].strip("[]"), int(match[3])
+            found.append(Listener(broker=number, name=name, host=host, port=port, protocol=protocol, controller=True))
     return found
 
 

@@ -15,7 +15,7 @@ from busline.contract.finding import Finding
 from busline.errors import ConfigurationError
 from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
-from busline.governance.audit.listeners import Listener, listeners_of
+from busline.governance.audit.listeners import Listener, controllers_of, listeners_of
 from busline.governance.audit.seen import Seen
 from busline.governance.principals import PROBE
 from busline.transport.security import Secret, Security
@@ -51,6 +51,7 @@ class Tried:
 async def probe_listeners(seen: Seen, secret: Secret | None) -> list[Tried]:
     """secret: of busline/probe; without it, only the anonymous is tried."""
     listeners = [one for number, settings in sorted(seen.brokers.items()) for one in listeners_of(number, settings)]
+    listeners += dict.fromkeys(one for settings in seen.brokers.values() for one in controllers_of(settings))
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def one(listener: Listener) -> Tried:
@@ -64,7 +65,9 @@ async def _try(listener: Listener, secret: Secret | None) -> Tried:
     from busline.transport.kafka.probing import probe_anonymous, probe_user
 
     tls = listener.protocol.endswith("SSL")
-    anonymous = await probe_anonymous(listener.host, listener.port, tls=tls)
+    anonymous = await probe_anonymous(listener.host, listener.port, tls=tls, controller=listener.controller)
+    if listener.controller:
+        return Tried(listener=listener, anonymous=anonymous)
     mechanism = next((one for one in _SCRAM if one in listener.mechanisms), None)
     if mechanism is None or secret is None:
         why = f"{VARIABLE} is not set" if secret is None else "it takes no SCRAM password"
@@ -74,9 +77,11 @@ async def _try(listener: Listener, secret: Secret | None) -> Tried:
 
 
 def probe_findings(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
-    yield from _anonymous(expected, tried)
-    yield from _allowed(expected, tried)
-    yield from _not_run(expected, tried)
+    brokers = [one for one in tried if not one.listener.controller]
+    yield from _anonymous(expected, brokers)
+    yield from _controllers(expected, [one for one in tried if one.listener.controller])
+    yield from _allowed(expected, brokers)
+    yield from _not_run(expected, brokers)
 
 
 def _anonymous(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
@@ -91,6 +96,22 @@ def _anonymous(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
                 seen=f"{one.listener.protocol}; User:ANONYMOUS got the metadata, and {more}",
                 ask=expected.contact("busline"),
             )
+
+
+def _controllers(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
+    """One that cannot be reached from here is kept apart, as it should be: it is counted in the summary."""
+    taking = [one for one in tried if one.anonymous.outcome == "allowed"]
+    if taking:
+        powerful = any(one.anonymous.powerful for one in taking)
+        yield found(
+            "controller-open",
+            "the controllers answer who has no credentials",
+            "Let their listener ask for credentials (SASL), or keep its port to the brokers alone.",
+            at=expected.place,
+            seen=f"{some([one.listener for one in taking])}; User:ANONYMOUS"
+            f" {'got the ACLs, and may change them: a super user' if powerful else 'did not get the ACLs'}",
+            ask=expected.contact("busline"),
+        )
 
 
 def _allowed(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
@@ -132,6 +153,9 @@ def _not_run(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
 
 def summary(tried: Sequence[Tried]) -> str:
     """For the report's end: what was tried, also where nothing was found."""
-    anonymous = sum(one.anonymous.outcome != "unknown" for one in tried)
-    probed = sum(one.probe is not None and one.probe.outcome != "unknown" for one in tried)
-    return f"{len(tried)} listeners: {anonymous} tried without credentials, {probed} as {PROBE}"
+    brokers = [one for one in tried if not one.listener.controller]
+    anonymous = sum(one.anonymous.outcome != "unknown" for one in brokers)
+    probed = sum(one.probe is not None and one.probe.outcome != "unknown" for one in brokers)
+    reached = sum(one.listener.controller and one.anonymous.outcome != "unknown" for one in tried)
+    quorum = f"; {reached} of {len(tried) - len(brokers)} controllers" if len(tried) > len(brokers) else ""
+    return f"{len(brokers)} listeners: {anonymous} tried without credentials, {probed} as {PROBE}{quorum}"

@@ -48,29 +48,34 @@ class Probed:
     powerful: bool = False
 
 
-async def probe_anonymous(host: str, port: int, *, tls: bool) -> Probed:
-    """Ask for metadata without saying who we are. The server's certificate is not looked at: nothing is told to it."""
+async def probe_anonymous(host: str, port: int, *, tls: bool, controller: bool = False) -> Probed:
+    """Ask for metadata without saying who we are. The server's certificate is not looked at: nothing is told to it.
+
+    controller: it has no metadata to give, and is asked for the ACLs alone (KIP-919).
+    """
     try:
         async with asyncio.timeout(PATIENCE):
-            return await _anonymous(host, port, tls=tls)
+            return await _anonymous(host, port, tls=tls, controller=controller)
     except (OSError, TimeoutError, EOFError) as error:
         if isinstance(error, ssl.SSLError) and any(word in str(error).lower() for word in _SAYS_NO):
             return Probed(outcome=Outcome.REFUSED, why="it asks for a certificate")
         return Probed(outcome=Outcome.UNKNOWN, why=_reason(error))
 
 
-async def _anonymous(host: str, port: int, *, tls: bool) -> Probed:
+async def _anonymous(host: str, port: int, *, tls: bool, controller: bool) -> Probed:
     reader, writer = await asyncio.open_connection(host, port, ssl=_unverified() if tls else None)
     try:
         await _ask(reader, writer, API_VERSIONS, 0, b"")
+        refused = Probed(outcome=Outcome.REFUSED, why="it hangs up on who has not logged in")
         try:
-            await _ask(reader, writer, METADATA, 4, _NO_TOPICS)
+            if not controller:
+                await _ask(reader, writer, METADATA, 4, _NO_TOPICS)
         except (EOFError, ConnectionError):
-            return Probed(outcome=Outcome.REFUSED, why="it hangs up on who has not logged in")
+            return refused
         try:
             answer = await _ask(reader, writer, DESCRIBE_ACLS, 1, _EVERY_ACL)
         except (EOFError, ConnectionError):
-            return Probed(outcome=Outcome.ALLOWED)
+            return refused if controller else Probed(outcome=Outcome.ALLOWED)
         return Probed(outcome=Outcome.ALLOWED, powerful=_code(answer) == 0)
     finally:
         writer.close()
