@@ -239,3 +239,22 @@ def test_what_only_stands_elsewhere_in_its_file_is_no_change_and_grants_are_said
         Change("a.b", "~", "contract: grants", "x/y (pii)", "x/y (pii), x/z (pii)"),
         Change("a.b", "~", "contract: storage.retention", "1d", "7d"),
     ]
+
+
+def test_of_thousands_of_new_contracts_some_are_shown_and_of_what_changes_or_goes_all() -> None:
+    new = [Change(f"a.c{n}", "+", f"topic a.c{n}: {n} partitions") for n in range(1000)]
+    gone = [Change(f"b.c{n}", "-", f"version {n}") for n in range(1000)]
+    lines = plain(Shown(changes=[*new, *gone]))
+    assert [line for line in lines if line.startswith("940 more, of which all is new: ")]
+    assert sum(line.startswith("  - gone") for line in lines) == 1000
+    assert sum(line.startswith("  + new") for line in lines) == 60
+
+
+def test_a_name_within_another_name_is_another_name() -> None:
+    changes = [
+        Change("a.b", "+", f"rights of t/s{n}", new=f"read group t/s{n}; read group t/s{n}/*; read topic t/s{n}-x")
+        for n in range(9)
+    ]
+    assert len(plain(Shown(changes=changes))) == 11
+    alike = [line._replace(new=line.new.partition("; read topic")[0]) for line in changes]
+    assert plain(Shown(changes=alike))[1] == "  + new      rights of …: read group …; read group …/*"

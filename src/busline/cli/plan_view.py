@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -24,11 +24,14 @@ FOLD: Final = 4
 """As many equal lines are shown; more become one."""
 _NAMED: Final = 3
 """As many of those that are folded are named."""
+_NEW: Final = 60
+"""As many contracts and services are shown of which all is new; what changes or goes is never cut."""
 _OPENED: Final = 40
 """As many lines say who newly gets what, and each names at most so many:"""
 _WHO: Final = 8
 _INDENT: Final = 6
 _NAME: Final = re.compile(r"\b[a-z][a-z0-9-]*/[a-z][a-z0-9-]*\b(?!\.)")
+_WORD: Final = re.compile(r"[\w./-]+")
 _HOLE: Final = "\0"
 _DOTTED: Final = "\1"
 """Stand for a name, and for the same name with a dot, as it is in the names of topics."""
@@ -100,9 +103,18 @@ def _groups(changes: Iterable[Change], full: bool) -> Iterator[str]:
         yield from _folded([_filled(_holed(line, names[0]), "…") for line in by_name[names[0]]], full)
         for name in names:
             del by_name[name]
+    cut = [] if full else _all_new(by_name)[_NEW:]
+    for name in cut:
+        del by_name[name]
     for about, lines in by_name.items():
         yield click.style(clean(about), bold=True)
         yield from _folded(lines, full)
+    if cut:
+        yield click.style(f"{len(cut):,} more, of which all is new: {_some(cut)}", bold=True)
+
+
+def _all_new(groups: Mapping[str, Sequence[Change]]) -> list[str]:
+    return [about for about, lines in groups.items() if all(line.mark == "+" for line in lines)]
 
 
 def _about(change: Change) -> str:
@@ -160,11 +172,16 @@ def _holed(line: Change, name: str) -> Change:
     """The line without that name and without its place: what it has in common with others'."""
     if not name:
         return line
-    dotted = f"busline.dlq.{name.replace('/', '.')}"
-    hole = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w.-])")
+    letters = f"busline.dlq.{name.replace('/', '.')}"
+
+    def hole(word: re.Match[str]) -> str:
+        if word[0] == letters:
+            return f"busline.dlq.{_DOTTED}"
+        rest = word[0].removeprefix(name)
+        return _HOLE + rest if len(rest) < len(word[0]) and rest[:1] in ("", "/") else word[0]
 
     def without(text: str) -> str:
-        return hole.sub(_HOLE, text).replace(dotted, f"busline.dlq.{_DOTTED}")
+        return _WORD.sub(hole, text) if name in text or letters in text else text
 
     return Change(without(line.about), line.mark, without(line.what), without(line.old), without(line.new))
 

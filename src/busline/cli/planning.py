@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from busline.governance.registry import Registry
 
 _PARTS: Final = frozenset(Part) - {Part.FRESH}
+_AGAINST: Final = frozenset({Part.LEVELS, Part.READERS})
+"""Parts about what is new, which takes something to compare with: else the plan's own look at the readers is all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +206,8 @@ async def read_workspace(given: Path | None) -> Compared:
 def _check_workspace(compared: Compared, output: Output, *, strict: bool) -> None:
     """As `busline check` does. On an embedded engine, which is a developer's own, what it finds is told only."""
     workspace = compared.workspace
-    question = Question(workspace=workspace, base=compared.base, today=today(), only=_PARTS)
+    parts = _PARTS if compared.base else _PARTS - _AGAINST
+    question = Question(workspace=workspace, base=compared.base, today=today(), only=parts)
     errors = [one for one in run_gate(question) if one.severity is Severity.ERROR]
     new = read_baseline(workspace.path).new(errors)
     if new and not strict:
