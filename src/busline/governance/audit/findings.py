@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from busline.contract.finding import Finding, Severity
+from busline.contract.finding import Finding
 from busline.contract.rules.catalogue import AUDIT_RULES
 
 MANY = 5
 
 
-def found(
-    rule: str, what: str, fix: str, *, at: tuple[str, int], seen: str = "", ask: str = "", note: bool = False
-) -> Finding:
-    """at: file and line. note: told, and never counted."""
-    severity = Severity.NOTE if note else AUDIT_RULES[rule].severity
+def found(rule: str, what: str, fix: str, *, at: tuple[str, int], seen: str = "", ask: str = "") -> Finding:
+    """at: file and line. seen: the evidence, which may be another each time."""
+    severity = AUDIT_RULES[rule].severity
     return Finding(file=at[0], line=at[1], what=what, fix=fix, rule=rule, severity=severity, evidence=seen, owner=ask)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from busline.contract.finding import Finding
+from busline.contract.finding import Finding, Severity
 from busline.errors import BuslineError, RetentionGap
 from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
@@ -175,7 +175,7 @@ def _misplaced(expected: Expected, judge: Judge, who: str) -> Finding:
     positions = [position for position, _ in faults.misplaced]
     keys = {key for _, key in faults.misplaced}
     grown = f"; {before} partitions would put them there: maybe the topic was grown" if before else ""
-    return found(
+    told = found(
         "key-misplaced",
         f"topic {judge.topic} holds keys that are not where murmur2 puts them",
         "Set the publisher's partitioner (librdkafka: partitioner=murmur2_random); what lies there stays.",
@@ -183,5 +183,5 @@ def _misplaced(expected: Expected, judge: Judge, who: str) -> Finding:
         seen=f"{len(positions)} of {faults.looked_at} sampled, in partition"
         f" {some(sorted({position.partition for position in positions}))}, {some(positions, 3)}{grown}; {who}",
         ask=expected.owner_of_topic(judge.topic),
-        note=before is not None and len(keys) >= SURELY_GROWN,
     )
+    return replace(told, severity=Severity.NOTE) if before is not None and len(keys) >= SURELY_GROWN else told
