@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -10,6 +11,7 @@ from busline.errors import NotAuthorized, Unreachable
 from busline.transport.base import TopicSpec
 from busline.transport.kafka.admin_client import (
     AdminClient,
+    KafkaError,
     KafkaPartition,
     MetadataRequest,
     ask,
@@ -24,6 +26,7 @@ ALREADY_THERE: Final = 36
 NO_SUCH_TOPIC: Final = 3
 TOPIC_REFUSED: Final = 29
 SET: Final = 0
+LATEST: Final = -1
 RETENTION, CLEANUP, MAX_BYTES = "retention.ms", "cleanup.policy", "max.message.bytes"
 TIMESTAMP, MIN_INSYNC = "message.timestamp.type", "min.insync.replicas"
 SETTINGS: Final = [RETENTION, CLEANUP, MAX_BYTES, TIMESTAMP, MIN_INSYNC]
@@ -57,6 +60,7 @@ class KafkaTopics(AdminClient):
                 answers += answer["topics"]
             made = {one["name"]: 1 for one in answers if one["error_code"] == 0}
             _wait_shown(client, made)
+            _wait_ready(client, [spec for spec in specs if spec.name in made])
             return answers
 
         for one in await self._run(work):
@@ -165,6 +169,15 @@ def _wait_shown(client: Any, wanted: Mapping[str, int]) -> None:
             )
         time.sleep(pause)
         pause = min(pause * 2, PAUSE_AT_MOST)
+
+
+def _wait_ready(client: Any, specs: Sequence[TopicSpec]) -> None:
+    """Until leaders have the logs of new topics: a broker shows them before, and takes no other change meanwhile. The
+    topics are made in any case, so an answer that does not come is no failure."""
+    for some in portions(specs):
+        latest = {KafkaPartition(spec.name, partition): LATEST for spec in some for partition in range(spec.partitions)}
+        with contextlib.suppress(KafkaError):
+            client.list_partition_offsets(latest, timeout_ms=int(SHOWN_WITHIN * 1000))
 
 
 def _as_wanted(there: int, wanted: int) -> bool:
