@@ -1,6 +1,6 @@
 """`make bench`: every case side by side with its peers, as a table and in results.json.
 
-python -m benchmarks [codec] [sqlite] [kafka] [size]
+python -m benchmarks [codec] [sqlite] [kafka] [size] [enforce]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.harness import Case, table, write
 
-SUITES = ("codec", "sqlite", "kafka", "size")
+SUITES = ("codec", "sqlite", "kafka", "size", "enforce")
 
 
 async def measured(name: str) -> list[Case]:

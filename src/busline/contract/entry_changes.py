@@ -11,8 +11,7 @@ from busline.errors import ContractError
 from busline.names import ContractName
 
 _COMMIT: Final = re.compile(rb'(?<=^\{"v":1),"commit":"[^"\\]*"')
-_REGISTRY_ID: Final = re.compile(rb'[}"\]],"registry_id":(\d+)\}$')
-"""At the end, after the schema."""
+_REGISTRY_ID: Final = b',"registry_id":'
 _TEAM_ENDS: Final = {"contract": ".", "version": ".", "service": "/", "team": "/"}
 
 
@@ -40,10 +39,13 @@ def version_of(key: bytes) -> tuple[ContractName, int] | None:
 
 def registry_id(value: bytes) -> int | None:
     """Of a version's record, without a look at its schema."""
-    if (found := _REGISTRY_ID.search(value)) is not None:
-        return int(found[1])
-    number = content(value).get("registry_id") if b'"registry_id"' in value else None
-    return number if isinstance(number, int) else None
+    if _REGISTRY_ID not in value:
+        return None
+    number = value[value.rindex(_REGISTRY_ID) + len(_REGISTRY_ID) : -1]
+    if number.isdigit():  # where our own writer puts it
+        return int(number)
+    said = content(value).get("registry_id")
+    return said if isinstance(said, int) else None
 
 
 def changed_entries(wanted: Mapping[bytes, bytes], applied: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

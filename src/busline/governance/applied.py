@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from busline.bus.contract_log import ContractLog
 from busline.contract.entries import Catalog
 from busline.errors import ApplyError
-from busline.names import CONTRACT_LOG
+from busline.names import CONTRACT_LOG, ContractName
 from busline.transport.base import Admin, TopicSpec, Transport
 
 
@@ -20,6 +21,11 @@ class Applied:
     entries: Mapping[bytes, bytes] = field(default_factory=dict)
     catalog: Catalog = field(default_factory=Catalog)
     next: int = 0
+
+    @cached_property
+    def names(self) -> tuple[ContractName, ...]:
+        """Of all contracts, sorted."""
+        return tuple(self.catalog.names())
 
 
 async def read_applied(engine: Transport) -> Applied:

@@ -12,6 +12,6 @@ def fingerprint(lines: Iterable[object]) -> str:
     """Of the plan's own inputs; each is told from its neighbours."""
     digest = hashlib.blake2b(digest_size=SIZE)
     for line in lines:
-        digest.update(repr(line).encode())
+        digest.update(line if isinstance(line, bytes) else repr(line).encode())
         digest.update(b"\n")
     return digest.hexdigest()

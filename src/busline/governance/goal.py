@@ -105,7 +105,7 @@ class Goal:
     def gone(self, applied: Applied) -> list[ContractName]:
         """Contracts of own and removed teams that are applied and not in the workspace any more."""
         teams = (self.own_teams | self.removed) & self.planned
-        return [name for name in applied.catalog.names() if name.team in teams and name not in self.contracts]
+        return [name for name in applied.names if name.team in teams and name not in self.contracts]
 
     def _deleted(self, applied: Applied) -> list[bytes]:
         prefixes = [(f"contract/{n}", f"version/{n}/") for n in self.gone(applied) if n in self.allow_delete]
@@ -123,5 +123,7 @@ def _about(key: bytes) -> str:
 
 
 def _with_ids(contract: Contract, ids: Ids) -> Contract:
+    if all(v.registry_id == ids.get((contract.name, v.number)) for v in contract.versions):
+        return contract
     versions = (replace(v, registry_id=ids.get((contract.name, v.number))) for v in contract.versions)
     return replace(contract, versions=tuple(versions))

@@ -169,7 +169,7 @@ def _topics(goal: Goal, applied: Applied, engine: Transport) -> TopicPlan:
     services = goal.planned_services.values()
     known = Known(
         existing=applied.topics,
-        applied=frozenset(applied.catalog.names()),
+        applied=frozenset(applied.names),
         may_grow=goal.allow_partitions,
         settable=isinstance(engine, Guarded),
     )

@@ -131,7 +131,8 @@ def _seen(goal: Goal, applied: Applied, found: Found) -> Iterator[object]:
     """All that a plan hangs on."""
     yield (goal.commit, goal.enforce, goal.replicas)
     yield [sorted(some) for some in (goal.removed, goal.only, goal.allow_delete, goal.allow_partitions)]
-    yield from sorted(found.records.items())
+    for key, value in sorted(found.records.items()):
+        yield from (key, b"-" if value is None else value)
     yield applied.next
     yield from ((acl, found.access.wanted.acls[acl].source) for acl in sorted(found.access.wanted.acls))
     yield from (sorted(found.access.wanted.users.items()), sorted(found.access.wanted.quotas.items()))

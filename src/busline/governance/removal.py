@@ -37,12 +37,13 @@ def _is_used(topic: str, goal: Goal) -> bool:
 def _letters(goal: Goal, applied: Applied) -> list[tuple[str, str]]:
     """Dead letter topics, which are busline's by their names, of services that are gone or subscribe to nothing."""
     found = []
+    own = goal.planned & (goal.own_teams | goal.removed)
+    reading = {service.name for service in goal.services.values() if service.subscribes and not service.kafka_user}
     for topic in sorted(applied.topics):
         team, _, name = topic.removeprefix(_LETTERS).partition(".")
-        if topic.startswith(_LETTERS) and name and team in goal.planned & (goal.own_teams | goal.removed):
-            service = next((s for n, s in goal.services.items() if n == f"{team}/{name}"), None)
-            if service is None or not service.subscribes or service.kafka_user:
-                found.append((f"{team}/{name}", topic))
+        is_own = topic.startswith(_LETTERS) and name and team in own
+        if is_own and f"{team}/{name}" not in reading:
+            found.append((f"{team}/{name}", topic))
     return found
 
 
