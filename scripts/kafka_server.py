@@ -200,7 +200,8 @@ class KafkaServer:
             self._admin.close()
             self._admin = None
 
-    def stop(self) -> None:
+    def stop(self, *, keep: bool = False) -> None:
+        """keep: its folder stays, for a look at its log."""
         self._hang_up()
         for process in self._processes:
             if len(self._processes) > 1:
@@ -209,7 +210,8 @@ class KafkaServer:
                 process.stop()
         if self._container:
             self._container.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def start(nodes: int = 1, *, tied: bool = False, enforcing: bool = False,
@@ -287,7 +289,7 @@ def _as_processes(folder: Path, nodes: Sequence[Node], certs: certificates.Certi
         for process in server._processes:
             process.wait_until(lambda: _ready(server.servers, len(nodes), server.login), "Kafka")
     except BaseException:
-        server.stop()
+        server.stop(keep=True)
         raise
     return server
 
