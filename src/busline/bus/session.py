@@ -28,7 +28,7 @@ _log = logging.getLogger("busline.bus")
 
 
 class Session:
-    """From one start to its end. free: everything is allowed: on an embedded engine, where no workspace is said, to whom
+    """From one start to its end. free: everything is allowed: on an embedded engine where no workspace is said, to whom
     is not named, and to all as long as nobody applied a workspace there."""
 
     def __init__(self, settings: Settings, transport: Transport, service: Service, workspace: Workspace | None) -> None:

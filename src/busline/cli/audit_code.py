@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -18,9 +20,12 @@ from busline.cli.report.report import Report
 from busline.cli.target import load_workspace
 from busline.contract.finding import Severity
 from busline.contract.rules.codeowners import repository_root
+from busline.contract.validation import suggestion
 from busline.errors import ConfigurationError
 from busline.governance.audit_code.audit import CodeAudit, audit_code
 from busline.names import Service
+
+_NOTHING_HELD: Final = "busline.yaml says nothing under `teams`: only clients of the company's bus can be found"
 
 
 @click.command(
@@ -45,9 +50,13 @@ def code(output: Output, path: Path, service: Service | None, form: str | None, 
     files. What belongs to whom stands under `teams` in busline.yaml; what is let be, with a reason and a day, under
     `exceptions`. Nothing is run or imported; nothing is sent.
     """
-    whose = service or _configured()
-    found = audit_code(path, whose, load_workspace(workspace), today())
-    report = _report(path, found)
+    loaded, whose = load_workspace(workspace), service or _configured()
+    if whose.team not in loaded.teams:
+        fix = suggestion(whose.team, list(loaded.teams)) or "Say whose code it is: --service TEAM/SERVICE."
+        raise ConfigurationError(f"there is no team {whose.team!r} in {loaded.path}", fix=fix)
+    report = _report(path, audit_code(path, whose, loaded, today()))
+    if not loaded.holdings:
+        report = replace(report, notes=(_NOTHING_HELD,))
     click.echo(FORMATS[form or _default(output)](report))
     grave = report.counts[Severity.ERROR] + report.counts[Severity.WARNING]
     return Exit.FINDINGS if grave else Exit.OK

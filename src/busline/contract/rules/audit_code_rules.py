@@ -6,6 +6,7 @@ from typing import Final
 
 from busline.contract.rules.rule import Page, Rule, error, warning
 
+_AGREED: Final = "What is agreed on stands under `exceptions` in busline.yaml, with a reason and a last day."
 AUDIT_CODE: Final[tuple[Rule, ...]] = (
     error(
         "company-bus",
@@ -15,7 +16,8 @@ AUDIT_CODE: Final[tuple[Rule, ...]] = (
             " no change of a schema counts it. The broker refuses it; the code says that somebody tries.",
             bad='KafkaConsumer("orders.order-placed", bootstrap_servers="kafka.acme.example:9092")',
             good="@bus.subscribe(OrderPlaced)",
-            mend="Declare the service's contracts and use a Bus. A broker of the team's own stands under its `stores`.",
+            mend="Declare the service's contracts and use a Bus. A broker of the team's own stands under its `stores`."
+            f" {_AGREED}",
         ),
         always=True,
     ),
@@ -40,7 +42,7 @@ AUDIT_CODE: Final[tuple[Rule, ...]] = (
             bad='psycopg.connect("postgresql://billing@orders-db.acme.example/orders")',
             good="subscribes: {orders.order-placed: {version: 1, fields: [order_id, total]}}",
             mend="Subscribe to what the owner publishes, or ask it to publish what you need. A store that two teams"
-            " share is told apart by `name` or `prefix` under each team's `stores`.",
+            f" share is told apart by `name` or `prefix` under each team's `stores`. {_AGREED}",
         ),
         always=True,
     ),
@@ -52,7 +54,7 @@ AUDIT_CODE: Final[tuple[Rule, ...]] = (
             " released together.",
             bad="from orders_service.db import session",
             good="from billing.models import OrderPlaced     # written by busline codegen",
-            mend="Use the contract's model (`busline codegen`), and the events instead of the code.",
+            mend=f"Use the contract's model (`busline codegen`), and the events instead of the code. {_AGREED}",
         ),
         always=True,
     ),
@@ -63,7 +65,7 @@ AUDIT_CODE: Final[tuple[Rule, ...]] = (
             why="A file that two teams write or read is a stream without a schema, an owner or a version.",
             bad='open("/srv/orders/export.csv")',
             good="subscribes: {orders.order-placed: …}",
-            mend="Ask the owner to publish what the file holds.",
+            mend=f"Ask the owner to publish what the file holds. {_AGREED}",
         ),
         always=True,
     ),
@@ -75,8 +77,7 @@ AUDIT_CODE: Final[tuple[Rule, ...]] = (
             " crosses it by a contract.",
             bad='httpx.get("https://orders.acme.example/api/orders")',
             good="subscribes: {orders.order-placed: …}",
-            mend="Subscribe and keep what you need. A call that both teams want is an exception with a reason and a day"
-            " in busline.yaml.",
+            mend=f"Subscribe and keep what you need. {_AGREED}",
         ),
         always=True,
     ),
