@@ -126,7 +126,8 @@ ERROR_PAGES: Final[dict[str, ErrorPage]] = {
         "NotAuthorized",
         "The engine knows who asks, and refuses the operation.",
         "Grants come from the contract: ask its owner, then apply. Work on topics needs the platform team's "
-        "credentials.",
+        "credentials. A subscription that loses its right while it runs is not ready, and goes on by itself when it is "
+        "granted again.",
     ),
     "BL0504": ErrorPage(
         "UnknownTopic",
