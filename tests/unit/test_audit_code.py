@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """`busline audit code` finds every way around that is planted, and takes no look-alike for one."""
 
 import datetime as dt
@@ -105,11 +104,21 @@ def audit(folder: Path, workspace: Workspace, files: dict[str, str | bytes]) -> 
 PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
     # raw Kafka clients
     "kafka-python at the bus": (
-        {"a.py": 'from kafka import KafkaConsumer\nKafkaConsumer("x", bootstrap_servers="kafka-1.acme.example:9092")\n'},
+        {
+            "a.py": (
+                'from kafka import KafkaConsumer\nKafkaConsumer("x", bootstrap_servers="kafka-1.acme.example:9092")\n'
+            )
+        },
         {BUS},
     ),
     "kafka-python at the bus, as a list": (
-        {"a.py": 'import kafka\nSERVERS = ["kafka-2.acme.example:9092"]\nkafka.KafkaProducer(bootstrap_servers=SERVERS)\n'},
+        {
+            "a.py": (
+                "import kafka\n"
+                'SERVERS = ["kafka-2.acme.example:9092"]\n'
+                "kafka.KafkaProducer(bootstrap_servers=SERVERS)\n"
+            )
+        },
         {BUS},
     ),
     "aiokafka by environment and compose": (
@@ -152,7 +161,13 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
     ),
     "pykafka": ({"a.py": 'from pykafka import KafkaClient\nKafkaClient(hosts="kafka-1.acme.example:9092")\n'}, {BUS}),
     "a raw client that says no place": (
-        {"a.py": "import os\nfrom aiokafka import AIOKafkaConsumer\nAIOKafkaConsumer(bootstrap_servers=os.environ['B'])\n"},
+        {
+            "a.py": (
+                "import os\n"
+                "from aiokafka import AIOKafkaConsumer\n"
+                "AIOKafkaConsumer(bootstrap_servers=os.environ['B'])\n"
+            )
+        },
         {("raw-client", "aiokafka")},
     ),
     "a raw client, imported by its name": (
@@ -199,7 +214,7 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
         {
             "a.py": """
                 from sqlalchemy import create_engine
-                engine = create_engine("postgresql+psycopg://%s:%s@%s/orders" % (user, secret, "orders-db.acme.example"))
+                e = create_engine("postgresql+psycopg://%s:%s@%s/orders" % (user, secret, "orders-db.acme.example"))
             """
         },
         {DB},
@@ -227,7 +242,9 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
         {DB},
     ),
     "a default of the environment": (
-        {"a.py": 'import os, psycopg\npsycopg.connect(os.getenv("DSN", "postgresql://orders-db.acme.example/orders"))\n'},
+        {
+            "a.py": 'import os, psycopg\npsycopg.connect(os.getenv("DSN", "postgresql://orders-db.acme.example/orders"))\n'
+        },
         {DB},
     ),
     "settings of another module": (
@@ -264,7 +281,9 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
         {MYSQL},
     ),
     "a shared server, their database in a URL": (
-        {"a.py": 'import sqlalchemy\nsqlalchemy.create_engine("mysql+aiomysql://shared-sql.acme.example/orders?x=1")\n'},
+        {
+            "a.py": 'import sqlalchemy\nsqlalchemy.create_engine("mysql+aiomysql://shared-sql.acme.example/orders?x=1")\n'
+        },
         {MYSQL},
     ),
     "their schema in a query": (
@@ -298,7 +317,10 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
         {"a.py": 'from cassandra.cluster import Cluster\nCluster(["n1.orders-cass.acme.example"])\n'},
         {CASSANDRA},
     ),
-    "their sqlite file": ({"a.py": 'import sqlite3\nsqlite3.connect("file:/data/orders/orders.db?mode=ro", uri=True)\n'}, {FILE_DB}),
+    "their sqlite file": (
+        {"a.py": 'import sqlite3\nsqlite3.connect("file:/data/orders/orders.db?mode=ro", uri=True)\n'},
+        {FILE_DB},
+    ),
     "a short host name": ({"a.py": 'import psycopg\npsycopg.connect(host="orders-db")\n'}, {SHORT}),
     # brokers and caches
     "redis": ({"a.py": 'import redis\nr = redis.Redis(host="orders-redis.acme.example")\n'}, {REDIS}),
@@ -322,45 +344,112 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
         },
         {KEYS},
     ),
-    "pika": ({"a.py": 'import pika\npika.BlockingConnection(pika.ConnectionParameters("orders-mq.acme.example"))\n'}, {MQ}),
-    "aio_pika": ({"a.py": 'import aio_pika\nasync def f():\n    await aio_pika.connect_robust("amqp://orders-mq.acme.example/")\n'}, {MQ}),
-    "celery": ({"a.py": 'from celery import Celery\napp = Celery("x", broker="amqp://b:c@orders-mq.acme.example//")\n'}, {MQ}),
-    "nats": ({"a.py": 'import nats\nasync def f():\n    await nats.connect(servers=["nats://orders-nats.acme.example:4222"])\n'}, {NATS}),
+    "pika": (
+        {"a.py": 'import pika\npika.BlockingConnection(pika.ConnectionParameters("orders-mq.acme.example"))\n'},
+        {MQ},
+    ),
+    "aio_pika": (
+        {
+            "a.py": 'import aio_pika\nasync def f():\n    await aio_pika.connect_robust("amqp://orders-mq.acme.example/")\n'
+        },
+        {MQ},
+    ),
+    "celery": (
+        {"a.py": 'from celery import Celery\napp = Celery("x", broker="amqp://b:c@orders-mq.acme.example//")\n'},
+        {MQ},
+    ),
+    "nats": (
+        {
+            "a.py": 'import nats\nasync def f():\n    await nats.connect(servers=["nats://orders-nats.acme.example:4222"])\n'
+        },
+        {NATS},
+    ),
     "a bucket": ({"a.py": 'import boto3\nboto3.client("s3").get_object(Bucket="acme-orders", Key="x")\n'}, {S3}),
     "a bucket as a URL": ({"a.py": 'import pandas\npandas.read_parquet("s3://acme-orders/2026/x.parquet")\n'}, {S3}),
-    "a bucket of a resource": ({"a.py": 'import boto3\ns3 = boto3.resource("s3")\nb = s3.Bucket("acme-orders")\n'}, {S3}),
+    "a bucket of a resource": (
+        {"a.py": 'import boto3\ns3 = boto3.resource("s3")\nb = s3.Bucket("acme-orders")\n'},
+        {S3},
+    ),
     "a table": ({"a.py": 'import boto3\nt = boto3.resource("dynamodb").Table("OrdersTable")\n'}, {DYNAMO}),
     # packages
     "an import": ({"a.py": "import orders_service.db as db\n"}, {PACKAGE}),
     "an import from": ({"a.py": "def f():\n    from orders_service import session\n"}, {PACKAGE}),
     "an import of a namespace": ({"a.py": "from acme import orders\n"}, {NAMESPACE}),
-    "import_module": ({"a.py": 'from importlib import import_module\nNAME = "orders_service"\nimport_module(NAME + ".db")\n'}, {PACKAGE}),
+    "import_module": (
+        {"a.py": 'from importlib import import_module\nNAME = "orders_service"\nimport_module(NAME + ".db")\n'},
+        {PACKAGE},
+    ),
     "__import__": ({"a.py": '__import__("orders_service")\n'}, {PACKAGE}),
-    "a task by its name": ({"a.py": 'def f(app):\n    app.send_task("orders_service.tasks.refund", args=[1])\n'}, {PACKAGE}),
+    "a task by its name": (
+        {"a.py": 'def f(app):\n    app.send_task("orders_service.tasks.refund", args=[1])\n'},
+        {PACKAGE},
+    ),
     "a requirement": ({"requirements/base.txt": "requests\nOrders.Service>=1.0 ; python_version > '3.8'\n"}, {PACKAGE}),
-    "a requirement from git": ({"requirements.txt": "git+https://git.acme.example/orders/orders-service.git@v3#egg=x\n"}, {PACKAGE}),
+    "a requirement from git": (
+        {"requirements.txt": "git+https://git.acme.example/orders/orders-service.git@v3#egg=x\n"},
+        {PACKAGE},
+    ),
     "an editable neighbour": ({"requirements.txt": "-e ../orders\n"}, {NEIGHBOUR}),
-    "pyproject of pip": ({"pyproject.toml": '[project]\nname = "invoicing"\ndependencies = ["httpx", "acme-orders~=2.0"]\n'}, {NAMESPACE}),
+    "pyproject of pip": (
+        {"pyproject.toml": '[project]\nname = "invoicing"\ndependencies = ["httpx", "acme-orders~=2.0"]\n'},
+        {NAMESPACE},
+    ),
     "pyproject of poetry": (
-        {"pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.11"\n[tool.poetry.group.dev.dependencies]\norder-tools = {git = "https://git.acme.example/x.git"}\n'},
+        {
+            "pyproject.toml": (
+                "[tool.poetry.dependencies]\n"
+                'python = "^3.11"\n'
+                "[tool.poetry.group.dev.dependencies]\n"
+                'order-tools = {git = "https://git.acme.example/x.git"}\n'
+            )
+        },
         {TOOLS},
     ),
-    "pyproject of uv": ({"pyproject.toml": '[dependency-groups]\ndev = ["pytest", "orders_service"]\n[tool.uv.sources]\nx = {path = "../orders"}\n'}, {PACKAGE, NEIGHBOUR}),
+    "pyproject of uv": (
+        {
+            "pyproject.toml": (
+                '[dependency-groups]\ndev = ["pytest", "orders_service"]\n[tool.uv.sources]\nx = {path = "../orders"}\n'
+            )
+        },
+        {PACKAGE, NEIGHBOUR},
+    ),
     "pyproject of pdm": ({"pyproject.toml": '[tool.pdm.dev-dependencies]\ntest = ["order_tools>=1"]\n'}, {TOOLS}),
-    "setup.py": ({"setup.py": 'from setuptools import setup\nsetup(name="x", install_requires=["orders-service>1"])\n'}, {PACKAGE}),
+    "setup.py": (
+        {"setup.py": 'from setuptools import setup\nsetup(name="x", install_requires=["orders-service>1"])\n'},
+        {PACKAGE},
+    ),
     "sys.path": ({"a.py": 'import sys\nsys.path.insert(0, "/srv/orders/lib")\n'}, {FOLDER}),
     # files and memory
     "open": ({"a.py": 'with open("/srv/orders/export.csv") as f:\n    pass\n'}, {FOLDER}),
-    "a path in parts": ({"a.py": 'from pathlib import Path\nROOT = Path("/srv")\ntext = (ROOT / "orders" / "x.json").read_text()\n'}, {FOLDER}),
-    "os.path.join": ({"a.py": 'import os\nbase = "/srv"\nfor n in os.listdir(os.path.join(base, "orders")):\n    pass\n'}, {FOLDER}),
+    "a path in parts": (
+        {"a.py": 'from pathlib import Path\nROOT = Path("/srv")\ntext = (ROOT / "orders" / "x.json").read_text()\n'},
+        {FOLDER},
+    ),
+    "os.path.join": (
+        {"a.py": 'import os\nbase = "/srv"\nfor n in os.listdir(os.path.join(base, "orders")):\n    pass\n'},
+        {FOLDER},
+    ),
     "a detour": ({"a.py": 'open("/srv/billing/../orders/x")\n'}, {FOLDER}),
     "a relative path": ({"a.py": 'open("../orders/data.csv")\n'}, {NEIGHBOUR}),
-    "a path of a function's caller": ({"a.py": 'def load(path):\n    return open(path).read()\n\nload("/srv/orders/x")\n'}, {FOLDER}),
-    "shared memory": ({"a.py": 'from multiprocessing import shared_memory\nshared_memory.SharedMemory(name="orders-cache")\n'}, {SHM}),
+    "a path of a function's caller": (
+        {"a.py": 'def load(path):\n    return open(path).read()\n\nload("/srv/orders/x")\n'},
+        {FOLDER},
+    ),
+    "shared memory": (
+        {"a.py": 'from multiprocessing import shared_memory\nshared_memory.SharedMemory(name="orders-cache")\n'},
+        {SHM},
+    ),
     "mmap": ({"a.py": 'import mmap\nf = open("/dev/shm/orders-cache", "r+b")\nm = mmap.mmap(f.fileno(), 0)\n'}, {SHM}),
     "posix_ipc": ({"a.py": 'import posix_ipc\nposix_ipc.SharedMemory("/orders-cache")\n'}, {SHM}),
     "a volume": ({"docker-compose.yml": "services:\n  app:\n    volumes:\n      - /srv/orders:/data:ro\n"}, {FOLDER}),
-    "a hostPath": ({"k8s/pod.yaml": "kind: Pod\nspec:\n  volumes:\n    - name: x\n      hostPath:\n        path: /srv/orders/export\n"}, {FOLDER}),
+    "a hostPath": (
+        {
+            "k8s/pod.yaml": (
+                "kind: Pod\nspec:\n  volumes:\n    - name: x\n      hostPath:\n        path: /srv/orders/export\n"
+            )
+        },
+        {FOLDER},
+    ),
     # HTTP and gRPC
     "requests": ({"a.py": 'import requests\nrequests.get("https://orders.acme.example/api/orders/1")\n'}, {HOST}),
     "a session of httpx": (
@@ -374,7 +463,10 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
         },
         {HOST},
     ),
-    "a base URL": ({"a.py": 'import httpx\nc = httpx.Client(base_url="http://api.orders.svc.acme.example:8080")\n'}, {WILD}),
+    "a base URL": (
+        {"a.py": 'import httpx\nc = httpx.Client(base_url="http://api.orders.svc.acme.example:8080")\n'},
+        {WILD},
+    ),
     "aiohttp, joined": (
         {
             "a.py": """
@@ -393,7 +485,10 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
     "grpc": ({"a.py": 'import grpc\nch = grpc.aio.insecure_channel("orders-grpc.acme.example:50051")\n'}, {GRPC}),
     "a socket": ({"a.py": 'import socket\nsocket.create_connection(("orders-db.acme.example", 5432))\n'}, {DB}),
     "a process": ({"a.py": 'import subprocess\nsubprocess.run(["psql", "-h", "orders-db.acme.example"])\n'}, {DB}),
-    "a call within a comparison": ({"a.py": 'import requests\nif requests.get("https://orders.acme.example").ok is True:\n    pass\n'}, {HOST}),
+    "a call within a comparison": (
+        {"a.py": 'import requests\nif requests.get("https://orders.acme.example").ok is True:\n    pass\n'},
+        {HOST},
+    ),
     # configuration alone
     ".env": ({".env.prod": 'export DATABASE_URL="postgres://b:c@orders-db.acme.example/orders"\n'}, {DB}),
     ".env in two parts": ({".env": "DB_HOST=shared-sql.acme.example\nDB_NAME=orders\n"}, {MYSQL}),
@@ -401,14 +496,35 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
     "ini": ({"alembic.ini": "[alembic]\nsqlalchemy.url = postgresql://orders-db.acme.example/orders\n"}, {DB}),
     "toml": ({"config.toml": '[db]\nhost = "orders-db.acme.example"\n'}, {DB}),
     "yaml": ({"config/app.yaml": "orders:\n  api_url: https://orders.acme.example/v1\n"}, {HOST}),
-    "json": ({"appsettings.json": '{"ConnectionStrings": {"Orders": "Server=tcp:orders-db.acme.example,1433;Database=x;Password=p"}}\n'}, {DB}),
-    "compose, a list": ({"compose.yml": "services:\n  app:\n    environment:\n      - MONGO_URL=mongodb://orders-mongo.acme.example\n"}, {MONGO}),
+    "json": (
+        {
+            "appsettings.json": (
+                '{"ConnectionStrings": {"Orders": "Server=tcp:orders-db.acme.example,1433;Database=x;Password=p"}}\n'
+            )
+        },
+        {DB},
+    ),
+    "compose, a list": (
+        {"compose.yml": "services:\n  app:\n    environment:\n      - MONGO_URL=mongodb://orders-mongo.acme.example\n"},
+        {MONGO},
+    ),
     "kubernetes": (
-        {"deploy.yaml": "a: 1\n---\nspec:\n  containers:\n    - name: app\n      env:\n        - name: PGHOST\n          value: orders-db.acme.example\n"},
+        {
+            "deploy.yaml": (
+                "a: 1\n"
+                "---\n"
+                "spec:\n"
+                "  containers:\n"
+                "    - name: app\n"
+                "      env:\n"
+                "        - name: PGHOST\n"
+                "          value: orders-db.acme.example\n"
+            )
+        },
         {DB},
     ),
     "a Dockerfile": ({"Dockerfile": "FROM python\nENV ORDERS_URL=https://orders.acme.example\n"}, {HOST}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -422,7 +538,10 @@ def test_a_planted_back_door_is_found(name: str, workspace: Workspace, tmp_path:
 LOOK_ALIKES: dict[str, dict[str, str]] = {
     "the own database": {"a.py": 'import psycopg\npsycopg.connect("postgresql://billing-db.acme.example/billing")\n'},
     "the own Kafka": {
-        "a.py": 'from aiokafka import AIOKafkaProducer\nAIOKafkaProducer(bootstrap_servers="billing-kafka.acme.example:9092")\n'
+        "a.py": (
+            "from aiokafka import AIOKafkaProducer\n"
+            'AIOKafkaProducer(bootstrap_servers="billing-kafka.acme.example:9092")\n'
+        )
     },
     "the own Kafka, by environment": {
         "a.py": 'import os, kafka\nkafka.KafkaProducer(bootstrap_servers=os.environ["KAFKA"])\n',
@@ -431,13 +550,21 @@ LOOK_ALIKES: dict[str, dict[str, str]] = {
     "the own package": {"a.py": "from billing_service import db\nimport billing_service.models\n"},
     "the own files": {"a.py": 'open("/srv/billing/orders/x.csv")\n'},
     "the own host": {"a.py": 'import requests\nrequests.get("https://billing.acme.example/orders")\n'},
-    "the own bucket": {"a.py": 'import boto3\nboto3.client("s3").get_object(Bucket="acme-billing", Key="acme-orders")\n'},
+    "the own bucket": {
+        "a.py": 'import boto3\nboto3.client("s3").get_object(Bucket="acme-billing", Key="acme-orders")\n'
+    },
     "busline itself": {
-        "a.py": 'from busline import Bus\nbus = Bus("kafka://kafka-1.acme.example:9092", service="billing/invoicing")\n',
+        "a.py": (
+            'from busline import Bus\nbus = Bus("kafka://kafka-1.acme.example:9092", service="billing/invoicing")\n'
+        ),
         ".env": "BUSLINE_URL=kafka://kafka-1.acme.example:9092\n",
     },
     "the own schema of a shared server": {
-        "a.py": 'import psycopg\nc = psycopg.connect("postgresql://shared-pg.acme.example/all")\nc.execute("select * from billing.orders")\n'
+        "a.py": (
+            "import psycopg\n"
+            'c = psycopg.connect("postgresql://shared-pg.acme.example/all")\n'
+            'c.execute("select * from billing.orders")\n'
+        )
     },
     "the own database of a shared server": {
         "a.py": 'import pymysql\npymysql.connect(host="shared-sql.acme.example", database="billing")\n'
@@ -448,45 +575,90 @@ LOOK_ALIKES: dict[str, dict[str, str]] = {
     "a comment": {"a.py": "# see https://orders.acme.example and postgresql://orders-db.acme.example/orders\nx = 1\n"},
     "a docstring": {"a.py": '"""Replaces orders_service; was postgresql://orders-db.acme.example/orders."""\n'},
     "a docstring of a function": {"a.py": 'def f():\n    """Not https://orders.acme.example any more."""\n'},
-    "a log line": {"a.py": 'import logging\nlogging.info("orders-db.acme.example is not ours: https://orders.acme.example")\n'},
+    "a log line": {
+        "a.py": 'import logging\nlogging.info("orders-db.acme.example is not ours: https://orders.acme.example")\n'
+    },
     "a logger's line": {"a.py": 'log.warning("see postgresql://orders-db.acme.example/%s", name)\n'},
     "an error": {"a.py": 'raise ValueError("do not use postgresql://orders-db.acme.example")\n'},
     "a comparison": {"a.py": 'def ours(host):\n    return host != "orders-db.acme.example"\n'},
-    "an allow list": {"a.py": 'ALLOWED_HOSTS = ["orders.acme.example"]\nCORS_ORIGINS = ["https://orders.acme.example"]\n'},
-    "a link to docs": {"a.py": 'DOCS_URL = "https://orders.acme.example/docs"\nHELP = "https://orders.acme.example/help"\n'},
+    "an allow list": {
+        "a.py": 'ALLOWED_HOSTS = ["orders.acme.example"]\nCORS_ORIGINS = ["https://orders.acme.example"]\n'
+    },
+    "a link to docs": {
+        "a.py": 'DOCS_URL = "https://orders.acme.example/docs"\nHELP = "https://orders.acme.example/help"\n'
+    },
     "a longer host": {"a.py": 'import requests\nrequests.get("https://orders.acme.example.org/x")\n'},
     "a host before it": {"a.py": 'import psycopg\npsycopg.connect(host="my-orders-db.acme.example")\n'},
     "a host in a path": {"a.py": 'import requests\nrequests.get("https://billing.acme.example/orders.acme.example")\n'},
-    "a host in a query": {"a.py": 'import requests\nrequests.get("https://x.example/?next=https%3A//orders.acme.example")\n'},
+    "a host in a query": {
+        "a.py": 'import requests\nrequests.get("https://x.example/?next=https%3A//orders.acme.example")\n'
+    },
     "a user called so": {"a.py": 'import requests\nrequests.get("https://orders.acme.example@x.example/")\n'},
     "another port": {"a.py": 'import redis\nredis.Redis.from_url("redis://orders-redis.acme.example:6380/0")\n'},
     "another kind": {"a.py": 'import boto3\nboto3.resource("dynamodb").Table("acme-orders")\n'},
-    "a package that begins alike": {"a.py": "import orders_service2\nimport orders\nfrom acme import orders_ui\nimport acme\n"},
+    "a package that begins alike": {
+        "a.py": "import orders_service2\nimport orders\nfrom acme import orders_ui\nimport acme\n"
+    },
     "a module of the service itself": {"orders_service/__init__.py": "", "a.py": "import orders_service\n"},
-    "a relative import": {"app/__init__.py": "", "app/a.py": "from . import orders_service\nfrom .orders_service import x\n"},
+    "a relative import": {
+        "app/__init__.py": "",
+        "app/a.py": "from . import orders_service\nfrom .orders_service import x\n",
+    },
     "a variable called so": {"a.py": "orders_service = 1\nkafka = {}\nkafka['x'] = orders_service\n"},
     "a module called kafka": {"app/kafka.py": "def produce(): ...\n", "app/a.py": "from app.kafka import produce\n"},
     "a local kafka": {"kafka.py": "def produce(): ...\n", "a.py": "import kafka\nkafka.produce()\n"},
-    "errors of kafka": {"a.py": "from aiokafka.errors import KafkaError\nfrom kafka.errors import NoBrokersAvailable\n"},
-    "a requirement that begins alike": {"requirements.txt": "orders-service-client==1\nmy-orders-service\naiokafka==0.14.0\n"},
+    "errors of kafka": {
+        "a.py": "from aiokafka.errors import KafkaError\nfrom kafka.errors import NoBrokersAvailable\n"
+    },
+    "a requirement that begins alike": {
+        "requirements.txt": "orders-service-client==1\nmy-orders-service\naiokafka==0.14.0\n"
+    },
     "a commented requirement": {"requirements.txt": "# orders-service\nrequests  # not orders-service\n"},
-    "the project's own keywords": {"pyproject.toml": '[project]\nname = "x"\nkeywords = ["orders-service"]\ndescription = "no orders_service"\n'},
-    "a path that begins alike": {"a.py": 'open("/srv/orders-archive/x")\nopen("/srv/ordersx")\nopen("/srv/billing/x")\n'},
+    "the project's own keywords": {
+        "pyproject.toml": '[project]\nname = "x"\nkeywords = ["orders-service"]\ndescription = "no orders_service"\n'
+    },
+    "a path that begins alike": {
+        "a.py": 'open("/srv/orders-archive/x")\nopen("/srv/ordersx")\nopen("/srv/billing/x")\n'
+    },
     "a path within a path": {"a.py": 'open("/backup/srv/orders/x")\n'},
     "a route": {"a.py": 'app.get("/srv/orders")\nrouter.add_route("/srv/orders/x", handler)\n'},
-    "own shared memory": {"a.py": 'from multiprocessing.shared_memory import SharedMemory\nSharedMemory(name="billing-cache")\nSharedMemory(create=True, size=9)\n'},
+    "own shared memory": {
+        "a.py": (
+            "from multiprocessing.shared_memory import SharedMemory\n"
+            'SharedMemory(name="billing-cache")\n'
+            "SharedMemory(create=True, size=9)\n"
+        )
+    },
     "a dictionary's get": {"a.py": 'labels = {}\nlabels.get("https://orders.acme.example")\n'},
     "no_proxy": {".env": "NO_PROXY=orders.acme.example,orders-db.acme.example\n"},
-    "configured origins": {"config.yaml": "cors_allowed_origins:\n  - https://orders.acme.example\ndocs_url: https://orders.acme.example/docs\n"},
-    "a comment in configuration": {"app.ini": "[db]\n; host = orders-db.acme.example\n# url = postgres://orders-db.acme.example\nhost = billing-db.acme.example\n"},
+    "configured origins": {
+        "config.yaml": "cors_allowed_origins:\n  - https://orders.acme.example\ndocs_url: https://orders.acme.example/docs\n"
+    },
+    "a comment in configuration": {
+        "app.ini": (
+            "[db]\n"
+            "; host = orders-db.acme.example\n"
+            "# url = postgres://orders-db.acme.example\n"
+            "host = billing-db.acme.example\n"
+        )
+    },
     "a comment in YAML": {"c.yaml": "db:\n  host: billing-db.acme.example # not orders-db.acme.example\n"},
-    "an installed library": {".venv/lib/a.py": "import orders_service\n", "node_modules/x/.env": "URL=https://orders.acme.example\n"},
+    "an installed library": {
+        ".venv/lib/a.py": "import orders_service\n",
+        "node_modules/x/.env": "URL=https://orders.acme.example\n",
+    },
     "an environment with another name": {"py/pyvenv.cfg": "home = /usr\n", "py/lib/a.py": "import orders_service\n"},
     "a workspace": {"schemas/busline.yaml": COMPANY},
     "a README": {"README.md": "`psql postgresql://orders-db.acme.example/orders`\n"},
     "a word like a short host": {"a.py": 'import logging\nlog = logging.getLogger("orders-db")\nname = "orders-db"\n'},
-    "SQL that only sounds like it": {"a.py": 'import psycopg\nc = psycopg.connect("host=billing-db.acme.example")\nc.execute("select orders.id from billing.x as orders")\n'},
-}  # fmt: skip
+    "SQL that only sounds like it": {
+        "a.py": (
+            "import psycopg\n"
+            'c = psycopg.connect("host=billing-db.acme.example")\n'
+            'c.execute("select orders.id from billing.x as orders")\n'
+        )
+    },
+}
 
 
 @pytest.mark.parametrize("name", LOOK_ALIKES)

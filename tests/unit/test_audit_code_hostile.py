@@ -17,7 +17,18 @@ from busline.governance.audit_code.folder import MAX_FILE
 from busline.names import Service, Team
 
 ORDERS = Team("orders")
-NAMES = ("a.py", "b.yaml", ".env", "c.json", "d.toml", "e.ini", "requirements.txt", "pyproject.toml", "Dockerfile", "f.sh")
+NAMES = (
+    "a.py",
+    "b.yaml",
+    ".env",
+    "c.json",
+    "d.toml",
+    "e.ini",
+    "requirements.txt",
+    "pyproject.toml",
+    "Dockerfile",
+    "f.sh",
+)
 WORKSPACE = Workspace(
     path=Path("/nowhere"),
     company="acme",
@@ -36,8 +47,10 @@ WORKSPACE = Workspace(
     },
 )
 FRAGMENTS = st.sampled_from(
-    [*"()[]{}'\"\\\n\t :=,.@#$%&|<>-+*/", "import ", "from ", "def f(x):\n ", "class A:\n ", "kafka", "orders_service", "redis",
-     "postgres://", "orders-db.acme.example", "orders.acme.example", "/srv/orders", "f'{", "${", "- ", "? ", "&a ", "*a ", "!!b ",
+    [*"()[]{}'\"\\\n\t :=,.@#$%&|<>-+*/", "import ", "from ", "def f(x):\n ", "class A:\n ", "kafka", "redis",
+     "orders_service",
+     "postgres://", "orders-db.acme.example", "orders.acme.example", "/srv/orders",
+     "f'{", "${", "- ", "? ", "&a ", "*a ", "!!b ",
      "---\n", "x = ", "lambda: ", "self.", ".connect(", "os.environ[", "password=", "\x00", "é", "\ud800"]
 )  # fmt: skip
 TEXTS = st.lists(FRAGMENTS, max_size=40).map(lambda parts: "".join(parts).encode("utf-8", "surrogatepass"))
