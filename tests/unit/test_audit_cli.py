@@ -23,7 +23,7 @@ ERROR = found(
     seen="6 parts",
     ask="#x",
 )
-WARNING = found("grant-unused", "a right is unused", "Remove it.", at=("orders/x.service.yaml", 2), ask="#orders")
+WARNING = found("probe-not-run", "not probed", "Give the secret.", at=("orders/x.service.yaml", 2), ask="#orders")
 
 
 @pytest.fixture

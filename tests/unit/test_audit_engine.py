@@ -79,12 +79,12 @@ def expected(merged: State | None = None, applied: State | None = None, *known: 
 
 def clean() -> Seen:
     """Just applied, with both services at work."""
-    at = {(ORDER, 0): Committed(3, '{"b":1,"v":1,"f":["id"]}')}
+    at = {(str(ORDER), 0): Committed(3, '{"b":1,"v":1,"f":["id"]}')}
     return Seen(
         topics={spec.name: spec for spec in state().topics.values()},
         guarded=True,
         acls=frozenset(state().access.acls) | expected().platform,
-        users={user: frozenset({"SCRAM-SHA-512"}) for user in (*state().access.users, *platform_acls())},  # type: ignore[arg-type]
+        users={user: frozenset({"SCRAM-SHA-512"}) for user in (*state().access.users, *platform_acls())},
         groups={INVOICING: GroupDetail(INVOICING, "Stable", (Member("c", "h", (ORDER,)),))},
         committed={
             INVOICING: at,
@@ -147,7 +147,7 @@ def test_a_right_that_somebody_deleted_is_told_only_where_it_is_merged_and_appli
 def test_users_and_quotas_of_nobody_are_found() -> None:
     there = replace(
         clean(),
-        users={**clean().users, "ghost": frozenset({"SCRAM-SHA-256"})},  # type: ignore[dict-item]
+        users={**clean().users, "ghost": frozenset({"SCRAM-SHA-256"})},
         quotas={
             QuotaEntity(user="orders/checkout"): {"producer_byte_rate": 5.0},
             QuotaEntity(user=""): {"producer_byte_rate": 1.0},
@@ -157,6 +157,7 @@ def test_users_and_quotas_of_nobody_are_found() -> None:
     )
     [user] = users_unexplained(expected(), there)
     assert "ghost" in user.what and "super user, or unused" in user.evidence
+    assert user.severity is Severity.WARNING, "it does nothing, or what no ACL tells"
     assert sorted(one.what.partition(" is ")[0] for one in quotas_unexplained(expected(), there)) == [
         "the quota of client id app",
         "the quota of every user",
@@ -250,7 +251,7 @@ def test_a_setting_that_is_merged_and_not_applied_is_no_drift() -> None:
 
 def test_a_state_that_also_deletes_is_found() -> None:
     there = state().topics[STATE]
-    raw = {STATE: {"cleanup.policy": "compact,delete"}}
+    raw = {str(STATE): {"cleanup.policy": "compact,delete"}}
     [found] = settings_that_differ(expected(), Seen(topics={STATE: there}, settings=raw))
     assert "cleanup.policy is compact,delete" in found.what
 

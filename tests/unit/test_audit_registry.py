@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from busline.contract.finding import Severity
 from busline.contract.model import Contract, Environment, Known, Version
 from busline.contract.schema import Schema, parse
 from busline.governance.audit.expected import Expected, State
@@ -63,9 +64,9 @@ class Fake:
     def _found(body: Any) -> httpx.Response:
         return httpx.Response(200, json=body) if body else httpx.Response(404, json={"error_code": 40401})
 
-    def client(self) -> Registry:
-        transport = httpx.MockTransport(self)
-        return Registry(RegistryHttp("http://registry:8081", transport=transport, patience=Patience(attempts=1)))
+    def client(self, login: str = "") -> Registry:
+        url, transport = f"http://{login}registry:8081", httpx.MockTransport(self)
+        return Registry(RegistryHttp(url, transport=transport, patience=Patience(attempts=1)))
 
 
 def expected(*versions: Schema, applied: int = 1, known: tuple[Known, ...] = ()) -> Expected:
@@ -163,3 +164,14 @@ async def test_who_may_write_is_asked_and_no_failure_is_a_refusal(answer: tuple[
     stranger = Fake(write=answer)
     assert await found(clean(), expected(schema("id")), stranger) == rules
     assert stranger.asked == ["POST /subjects/busline-probe/versions"]
+
+
+async def test_the_audits_own_credentials_need_not_write() -> None:
+    fake = clean()
+    for answer, rules in ((403, []), (422, ["registry-writable"])):
+        ours, stranger = Fake(write=(answer, {})), Fake(write=(401, {}))
+        ours.subjects, ours.levels = fake.subjects, fake.levels
+        async with ours.client("audit:secret@") as client, stranger.client() as anonymous:
+            found = await registry_findings(expected(schema("id")), client, anonymous)
+        assert [one.rule for one in found] == rules
+        assert {one.severity for one in found} <= {Severity.WARNING}

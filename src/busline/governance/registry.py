@@ -70,6 +70,11 @@ class Registry:
         """The address, without user and password."""
         return self._http.shown
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether we say who we are."""
+        return self._http.has_credentials
+
     async def __aenter__(self) -> Self:
         return self
 

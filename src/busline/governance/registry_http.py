@@ -107,6 +107,7 @@ class RegistryHttp:
     ) -> None:
         self._base, found = _address(url)
         self.shown = str(self._base).rstrip("/")
+        self.has_credentials = bool(credentials or found)
         self.patience = patience or Patience()
         self._sleep = sleep
         self._client = httpx.AsyncClient(

@@ -40,7 +40,7 @@ ACCESS: Final = (
         ),
         always=True,
     ),
-    warning(
+    error(
         "rights-missing",
         "What is granted and applied is on the broker.",
         Page(
@@ -111,7 +111,7 @@ ACCESS: Final = (
         ),
         always=True,
     ),
-    warning(
+    error(
         "grant-unused",
         "What is granted is used.",
         Page(
@@ -170,7 +170,7 @@ ENGINE: Final = (
         ),
         always=True,
     ),
-    warning(
+    error(
         "offsets-retention",
         "A group's position is kept as long as the events.",
         Page(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
-from busline.contract.finding import Finding
+from busline.contract.finding import Finding, Severity
 from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.seen import Seen
@@ -89,7 +90,7 @@ def users_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
             continue
         rights = sorted(acl for acl in seen.acls if acl.user == user)
         what = f"user {user} has a secret, and no service file names it"
-        yield found(
+        told = found(
             "user-unexplained",
             what,
             "Give it a service file (`kafka: {user: …}`), delete its secrets with kafka-configs, or list it under"
@@ -98,6 +99,7 @@ def users_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
             seen=f"{', '.join(sorted(mechanisms))}; " + (some(rights) if rights else "no ACL: a super user, or unused"),
             ask=expected.owner_of_user(user),
         )
+        yield told if rights else replace(told, severity=Severity.WARNING)
 
 
 def quotas_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:

@@ -90,8 +90,11 @@ def reauthentication(settings: Mapping[str, str], listener: str, mechanism: str)
 
 
 def _positions(expected: Expected, seen: Seen) -> Iterator[Finding]:
-    """Streams that are kept for ever cannot be matched by any setting, and are left out."""
-    kept = {c.name: c.storage.retention for c in expected.contracts.values() if c.kind is Kind.EVENT}
+    """Of streams that a group reads; those that are kept for ever cannot be matched by any setting."""
+    read = {use.contract for state in expected.states for one in state.services.values() for use in one.subscribes}
+    kept = {
+        name: c.storage.retention for name, c in expected.contracts.items() if c.kind is Kind.EVENT and name in read
+    }
     finite = {name: value for name, value in kept.items() if value is not None}
     minutes = {n: int(v) for n, s in seen.brokers.items() if (v := s.get(_OFFSETS, "")).isdigit()}
     if not finite or not minutes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from busline.contract.evolution.levels import Level
-from busline.contract.finding import Finding
+from busline.contract.finding import Finding, Severity
 from busline.contract.model import Contract
 from busline.errors import BuslineError
 from busline.governance.audit.expected import Expected
@@ -55,7 +55,7 @@ async def registry_findings(expected: Expected, registry: Registry, anonymous: R
         *_without_contract(expected, listed.names, ours.keys()),
         *(finding for subject in seen if subject is not None for finding in _of_subject(expected, subject)),
         *([] if listed.complete else [_incomplete(expected, len(listed.names))]),
-        *await _writable(expected, anonymous),
+        *(await _writable(expected, anonymous) or await _own_writes(expected, registry)),
     ]
 
 
@@ -175,6 +175,20 @@ async def _writable(expected: Expected, anonymous: Registry) -> list[Finding]:
             ask=ask,
         )
     ]
+
+
+async def _own_writes(expected: Expected, registry: Registry) -> list[Finding]:
+    """The audit's own credentials, where it has any: they need not be able to write."""
+    if not registry.has_credentials or not await registry.may_write():
+        return []
+    told = found(
+        "registry-writable",
+        f"the registry {registry.url} takes changes from the credentials that this audit has",
+        "Give the audit credentials of its own, which may only read; apply's alone may write.",
+        at=expected.place,
+        ask=expected.contact("busline"),
+    )
+    return [replace(told, severity=Severity.WARNING)]
 
 
 def is_weaker(level: str, wanted: str) -> bool:

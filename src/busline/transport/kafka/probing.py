@@ -28,6 +28,7 @@ API_VERSIONS, METADATA, DESCRIBE_ACLS = 18, 3, 29
 _CLIENT: Final = b"busline-probe"
 _NO_TOPICS: Final = struct.pack(">i?", 0, False)
 _EVERY_ACL: Final = struct.pack(">bhbhhbb", 1, -1, 1, -1, -1, 1, 1)
+_EVERY: Any = (1, None, 1, None, None, 1, 1)  # aiokafka says that none of it is None
 _SAYS_NO: Final = ("certificate", "handshake failure", "access denied", "alert")
 
 
@@ -126,10 +127,12 @@ async def probe_user(host: str, port: int, security: Security) -> Probed:
     connection = Connection([server], security)
     try:
         async with asyncio.timeout(PATIENCE):
-            options = await connection.options() | ({"ssl_context": _unverified()} if security.uses_tls else {})
+            options = await connection.options()
+            if security.uses_tls:
+                options["ssl_context"] = _unverified()
             conn: Any = await create_conn(host, port, **options)
             try:
-                answer = await conn.send(DescribeAclsRequest(1, None, 1, None, None, 1, 1))
+                answer = await conn.send(DescribeAclsRequest(*_EVERY))
             finally:
                 await _closed(conn)
     except FOREIGN as error:
