@@ -28,6 +28,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         about = archive.read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
     modules = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/busline").rglob("*.py")}
     assert modules <= set(names) and "busline/py.typed" in names
+    own = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/busline/contract/own").rglob("*.*")}
+    assert own <= set(names) and len(own) >= 9, "busline's own contracts are files"
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"busline"}
     assert "busline = busline.cli.main:main" in about and "busline = busline.testing.plugin" in about
 

@@ -164,7 +164,7 @@ async def old(kafka_enforcing: Any, registry: str) -> Old:
     return made
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_the_page_leads_from_a_kafka_that_is_there_to_one_that_refuses(old: Old, tmp_path: Path) -> None:
     terminal = Terminal(
         tmp_path,
