@@ -25,6 +25,9 @@ class Listener:
     mechanisms: tuple[str, ...] = ()
     controller: bool = False
 
+    def offers(self, mechanism: str) -> bool:
+        return mechanism in self.mechanisms
+
     def __str__(self) -> str:
         whose = "" if self.broker < 0 else f" ({'controller' if self.controller else 'broker'} {self.broker})"
         return f"{self.name}://{self.host}:{self.port}{whose}"

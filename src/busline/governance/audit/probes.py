@@ -18,6 +18,7 @@ from busline.governance.audit.findings import found, some
 from busline.governance.audit.listeners import Listener, controllers_of, listeners_of
 from busline.governance.audit.seen import Seen
 from busline.governance.principals import PROBE
+from busline.transport.guard import MECHANISMS
 from busline.transport.security import Secret, Security
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "BUSLINE_PROBE_PASSWORD"
 FILE_VARIABLE: Final = "BUSLINE_PROBE_PASSWORD_FILE"
-_SCRAM: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 _AT_ONCE: Final = 8
 
 
@@ -68,7 +68,7 @@ async def _try(listener: Listener, secret: Secret | None) -> Tried:
     anonymous = await probe_anonymous(listener.host, listener.port, tls=tls, controller=listener.controller)
     if listener.controller:
         return Tried(listener=listener, anonymous=anonymous)
-    mechanism = next((one for one in _SCRAM if one in listener.mechanisms), None)
+    mechanism = next((one for one in MECHANISMS if listener.offers(one)), None)
     if mechanism is None or secret is None:
         why = f"{VARIABLE} is not set" if secret is None else "it takes no SCRAM password"
         return Tried(listener=listener, anonymous=anonymous, why_not=why)
