@@ -352,7 +352,10 @@ def test_a_new_project_passes_and_is_given_its_pipeline(
     pipeline = yaml.safe_load((tmp_path / ".github/workflows/busline.yml").read_text())
     assert pipeline["jobs"]["check"]["steps"][-1]["run"] == "busline check --workspace schemas"
     assert pipeline["jobs"]["apply-prod"]["steps"][-1]["run"] == "busline apply --env prod --workspace schemas"
-    assert list(pipeline["jobs"]) == ["check", "apply-prod"]
+    plan = pipeline["jobs"]["plan-prod"]["steps"][-1]
+    assert plan["run"] == "busline plan --env prod --workspace schemas"
+    assert plan["env"]["BUSLINE_USER"] == "busline/plan", "a request's pipeline gets the user that changes nothing"
+    assert list(pipeline["jobs"]) == ["check", "plan-prod", "apply-prod"]
     capsys.readouterr()
     monkeypatch.setenv("BUSLINE_APP", "nothing.here:bus")
     run(["check", "--json"])
@@ -367,7 +370,7 @@ def test_a_pipeline_that_is_there_is_never_overwritten(repository: Path, capsys:
     assert (repository / "CODEOWNERS").read_text() == "/schemas/orders/ @acme/orders\n"
     file = repository / ".gitlab/busline.yml"
     jobs = yaml.safe_load(file.read_text())
-    assert list(jobs) == ["busline-check", "busline-apply-prod"]
+    assert list(jobs) == ["busline-check", "busline-plan-prod", "busline-apply-prod"]
     assert run(["init", "--ci", "gitlab"]) == 0
     file.write_text("mine: {}\n")
     assert run(["init", "--ci", "gitlab"]) == 2

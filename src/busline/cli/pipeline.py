@@ -32,6 +32,21 @@ jobs:
       - run: pip install "${{{{ vars.BUSLINE_PACKAGE }}}}"
       - run: busline check --workspace {folder}
 """
+_GITHUB_PLAN: Final = """  plan-{env}:
+    # A fork's requests get no secret, so no plan.
+    if: github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == github.repository
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with: {{fetch-depth: 0}}
+      - uses: actions/setup-python@v5
+        with: {{python-version: "3.13"}}
+      - run: pip install "${{{{ vars.BUSLINE_PACKAGE }}}}"
+      - run: busline plan --env {env} --workspace {folder}
+        env:  # a user that can look and change nothing: busline init --platform
+          BUSLINE_USER: busline/plan
+          BUSLINE_PASSWORD: ${{{{ secrets.BUSLINE_PLAN_PASSWORD_{name} }}}}
+"""
 _GITHUB_APPLY: Final = """  apply-{env}:
     needs: check
     if: github.event_name == 'push'
@@ -67,6 +82,17 @@ busline-check:
     - if: $CI_PIPELINE_SOURCE == "merge_request_event"
     - if: $CI_COMMIT_BRANCH == "{branch}"
 """
+_GITLAB_PLAN: Final = """busline-plan-{env}:
+  image: python:3.13
+  needs: []
+  variables: {{GIT_DEPTH: "0", BUSLINE_USER: busline/plan}}  # can look and change nothing: busline init --platform
+  script:
+    - git fetch origin "+refs/heads/{branch}:refs/remotes/origin/{branch}"
+    - pip install "$BUSLINE_PACKAGE"
+    - BUSLINE_PASSWORD="$BUSLINE_PLAN_PASSWORD_{name}" busline plan --env {env} --workspace {folder}
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+"""
 _GITLAB_APPLY: Final = """busline-apply-{env}:
   image: python:3.13
   needs: [busline-check]
@@ -78,6 +104,8 @@ _GITLAB_APPLY: Final = """busline-apply-{env}:
   rules:
     - if: $CI_COMMIT_BRANCH == "{branch}"
 """
+_GITHUB_PARTS: Final = (_GITHUB, _GITHUB_PLAN, _GITHUB_APPLY)
+_GITLAB_PARTS: Final = (_GITLAB, _GITLAB_PLAN, _GITLAB_APPLY)
 
 
 def pipeline_files(workspace: Workspace, host: str) -> tuple[Path, dict[str, str], list[str]]:
@@ -108,10 +136,13 @@ def _new(root: Path, file: str, text: str) -> dict[str, str]:
 
 def _pipeline(workspace: Workspace, host: str, folder: str) -> str:
     """Environments on a file of this machine are nothing that a pipeline applies to."""
-    first, then = (_GITHUB, _GITHUB_APPLY) if host == "github" else (_GITLAB, _GITLAB_APPLY)
+    first, plan, then = _GITHUB_PARTS if host == "github" else _GITLAB_PARTS
     words = {"branch": workspace.branch, "folder": folder, "file": PIPELINES[host]}
     served = [name for name, env in workspace.environments.items() if not env.url.startswith(("sqlite:", "memory:"))]
-    parts = [first.format(**words), *(then.format(env=name, **words) for name in served)]
+    names = {env: env.upper().replace("-", "_") for env in served}
+    guarded = [env for env in served if workspace.environments[env].url.startswith("kafka:")]
+    parts = [first.format(**words), *(plan.format(env=env, name=names[env], **words) for env in guarded)]
+    parts += [then.format(env=env, **words) for env in served]
     return _HEAD.format(host=host) + "".join(parts)
 
 
