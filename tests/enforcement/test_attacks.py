@@ -362,3 +362,47 @@ def test_lists_show_what_is_ones_own(company: Any) -> None:
     assert {group["group_id"] for group in groups} == {THIEF}
     assert transactions["transaction_states"] == []
     assert not brokers["authorized_operations"]
+
+
+def test_topics_named_by_their_ids_are_no_way_in(company: Any) -> None:
+    """Newer versions of requests name a topic by its id (KIP-516), which no one is told who may not describe it."""
+    topics = company.root.ask("Metadata", version=13, topics=[{"name": "orders.order-placed", "topic_id": None}])
+    identity = topics["topics"][0]["topic_id"]
+    partition = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1 << 20}
+    record = {"index": 0, "records": batch(b"forged")}
+    position = {"partition_index": 0, "committed_offset": 0, "committed_metadata": ""}
+    tried = [
+        ("Metadata", 13, {"topics": [{"topic_id": identity, "name": None}]}),
+        ("Fetch", 16, {"max_wait_ms": 0, "min_bytes": 0, "session_epoch": -1, "rack_id": "",
+                       "topics": [{"topic_id": identity, "partitions": [partition]}], "forgotten_topics_data": []}),
+        ("Produce", 13, {"transactional_id": None, "acks": -1, "timeout_ms": 10_000,
+                         "topic_data": [{"topic_id": identity, "partition_data": [record]}]}),
+        ("DeleteTopics", 6, {"topics": [{"name": None, "topic_id": identity}], "timeout_ms": 10_000}),
+        ("OffsetCommit", 10, {"group_id": THIEF, "generation_id_or_member_epoch": -1, "member_id": "",
+                              "topics": [{"topic_id": identity, "partitions": [position]}]}),
+    ]  # fmt: skip
+    with company.raw(THIEF) as raw:
+        answers = {api: codes(raw.ask(api, version=version, **body)) - {0} for api, version, body in tried}
+    assert answers == {api: {TOPIC} for api in answers}
+    company.assert_unchanged()
+
+
+def test_an_own_transaction_takes_nothing_of_anothers_in(company: Any) -> None:
+    identity, foreign, group = f"{THIEF}/mine", "orders.order-placed", "billing/invoicing"
+    with company.raw(THIEF) as raw:
+        made = raw.ask("InitProducerId", transactional_id=identity, transaction_timeout_ms=60_000)
+        assert codes(made) == {0}
+        held = {"transactional_id": identity, **{name: made[name] for name in ("producer_id", "producer_epoch")}}
+        before = {f"v3_and_below_{name}": value for name, value in held.items()}
+        position = [{"partition_index": 0, "committed_offset": 0, "committed_metadata": ""}]
+        added = raw.ask("AddPartitionsToTxn", **before, v3_and_below_topics=[{"name": foreign, "partitions": [0]}])
+        assert codes(added) == {TOPIC}
+        assert codes(raw.ask("AddOffsetsToTxn", **held, group_id=group)) == {GROUP}
+        for whose, topic, code in ((group, "growth.visit", GROUP), (THIEF, foreign, TOPIC)):
+            commit = {"group_id": whose, "topics": [{"name": topic, "partitions": position}]}
+            assert codes(raw.ask("TxnOffsetCommit", **held, **commit)) == {code}
+        data = batch(b"forged", producer=(made["producer_id"], made["producer_epoch"]), sequence=0, transactional=True)
+        sent = [{"name": foreign, "partition_data": [{"index": 0, "records": data}]}]
+        answer = raw.ask("Produce", transactional_id=identity, acks=-1, timeout_ms=10_000, topic_data=sent)
+        assert codes(answer) == {TOPIC}
+    company.assert_unchanged()

@@ -160,3 +160,24 @@ def test_nobody_becomes_another_on_an_open_connection(company: Any, unique: str)
             again(raw, other)
         with pytest.raises(OSError):
             raw.ask("Metadata", **ASKED)
+
+
+@pytest.mark.parametrize(
+    ("header", "more"),
+    [(b"n,a=orders/checkout,", b""), (b"n,a=admin,", b""), (b"n,,", b",tokenauth=true")],
+    ids=["as a service", "as the administrator", "by a token"],
+)
+def test_own_credentials_say_who_one_is_and_nothing_else_does(company: Any, header: bytes, more: bytes) -> None:
+    """SCRAM lets a client ask to act as another (RFC 5802, 5.1), and Kafka's to log in by a delegation token."""
+    server = f"127.0.0.1:{company.broker.ports['sasl']}"
+    with RawKafka(server, Login()) as raw:
+        assert codes(raw.ask("SaslHandshake", version=1, mechanism="SCRAM-SHA-512")) == {0}
+        first = header + b"n=growth/stats,r=nonce" + more
+        assert codes(raw.ask("SaslAuthenticate", version=1, auth_bytes=first)) == {AUTHENTICATION}
+
+
+@pytest.mark.parametrize("user", ["orders/checkout", "growth/stats ", "GROWTH/STATS", "growth//stats", "admin"])
+def test_a_password_is_for_its_own_user_alone(company: Any, user: str) -> None:
+    with pytest.raises(Refused) as caught:
+        RawKafka(company.broker.secure_bootstrap, Login(user=user, password=company.password(SERVICE)))
+    assert caught.value.code == AUTHENTICATION
