@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from kafka.errors import KafkaError
     from kafka.net.inet import KafkaNetSocket
     from kafka.net.sasl.oauth import AbstractTokenProvider
-    from kafka.protocol import admin as protocol
+    from kafka.protocol import admin as _protocol
     from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
     from kafka.protocol.metadata import MetadataRequest
     from kafka.structs import OffsetAndMetadata
@@ -45,6 +45,8 @@ NO_COORDINATOR_YET = (14, 15, 16)
 COORDINATOR_WITHIN = 15.0
 COORDINATOR_PAUSE = 0.2
 CLUSTER_REFUSED = 31
+protocol: Any = _protocol
+"""Requests by their Kafka names, made from Kafka's own schemas, which no type checker reads."""
 ANSWER_WITHIN = 3.0
 """Seconds in which a broker has to answer to be the one that is asked."""
 NO_ANSWER = (errors.KafkaConnectionError, errors.KafkaTimeoutError)

@@ -120,13 +120,13 @@ def translate(error: BaseException, *, where: str | None = None) -> BuslineError
     """The error of busline's tree for one of aiokafka, asyncio or the socket; the original is its __cause__."""
     if isinstance(error, BuslineError):
         return error
-    kinds = (MAPPING[kind] for kind in type(error).__mro__ if kind in MAPPING)
-    ours: type[BuslineError] = next(kinds, TransportError)
-    why = str(error) or type(error).__name__
-    if ours is Fenced and isinstance(error, HOLDER_FENCED):
+    if isinstance(error, HOLDER_FENCED):
         fenced = Fenced(what="somebody else has opened the transactional id since", where=where)
         fenced.__cause__ = error
         return fenced
+    kinds = (MAPPING[kind] for kind in type(error).__mro__ if kind in MAPPING)
+    ours: type[BuslineError] = next(kinds, TransportError)
+    why = str(error) or type(error).__name__
     if ours is Fenced:
         ours = TransportError  # only a consumer knows the leases that a Fenced names
     what = WHAT.get(ours, "Kafka says no")
