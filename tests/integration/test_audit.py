@@ -241,7 +241,8 @@ async def plant(shop: Shop, engine: Any, registry: Registry) -> dict[tuple[str, 
     }
     await engine.create_acls(acls)
     await engine.delete_acls([acl(checkout, Resource.TOPIC, account, "write")])
-    await engine.set_secrets([Credential(user="ghost", secret="boo")])
+    stolen = Credential(user=checkout, mechanism="SCRAM-SHA-256", secret="mine")
+    await engine.set_secrets([Credential(user="ghost", secret="boo"), stolen])
     await engine.set_quotas({checkout: Quota(publish=1), "ghost": Quota(subscribe=7)})
     await engine.create_topics([TopicSpec(name="orders_raw"), TopicSpec(name=f"busline.dlq.{team}.gone")])
     at = {TopicPartition(order, 0): 0}
@@ -260,6 +261,7 @@ async def plant(shop: Shop, engine: Any, registry: Registry) -> dict[tuple[str, 
         **{("acl-unexplained", f"{one}: "): seen for one, seen in acls.items()},
         ("rights-missing", f"user {checkout}"): account,
         ("user-unexplained", "user ghost"): "write topic",
+        ("secret-unexplained", f"user {checkout}"): "SCRAM-SHA-256",
         ("quota-unexplained", f"user {checkout}"): "",
         ("quota-unexplained", "user ghost"): "",
         ("topic-without-contract", "topic orders_raw"): "",

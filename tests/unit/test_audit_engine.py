@@ -23,7 +23,13 @@ from busline.contract.model import (
     Version,
 )
 from busline.contract.schema import parse
-from busline.governance.audit.access import acls_unexplained, quotas_unexplained, rights_missing, users_unexplained
+from busline.governance.audit.access import (
+    acls_unexplained,
+    quotas_unexplained,
+    rights_missing,
+    second_secrets,
+    users_unexplained,
+)
 from busline.governance.audit.audit import engine_findings
 from busline.governance.audit.brokers import broker_settings, reauthentication
 from busline.governance.audit.expected import Expected, State
@@ -35,6 +41,7 @@ from busline.governance.audit.samples import Samples, sample_findings
 from busline.governance.audit.seen import Seen
 from busline.governance.audit.topics import settings_that_differ, topics_without_contract
 from busline.governance.principals import platform_acls
+from busline.governance.rotation import Rotation
 from busline.names import ContractName, Group, Service, Team
 from busline.record import StoredRecord
 from busline.transport.base import Committed, TopicSpec
@@ -164,6 +171,21 @@ def test_users_and_quotas_of_nobody_are_found() -> None:
         "the quota of user orders/checkout",
         "the quota of user orders/checkout, client id app",
     ]
+
+
+def test_a_second_secret_is_found_but_for_a_rotation() -> None:
+    two = frozenset({"SCRAM-SHA-256", "SCRAM-SHA-512"})
+    there = replace(clean(), users={**clean().users, "orders/checkout": two, "busline/apply": two})
+    assert [one.what for one in second_secrets(expected(), there)] == [
+        "user busline/apply has two secrets, and no rotation is under way",
+        "user orders/checkout has two secrets, and no rotation is under way",
+    ]
+    rotation = Rotation(service=CHECKOUT, user="orders/checkout", new="SCRAM-SHA-256", since=TODAY)
+    rotating = replace(expected(), rotating={"orders/checkout": rotation})
+    assert [one.what.split()[1] for one in second_secrets(rotating, there)] == ["busline/apply"]
+    overdue = replace(rotation, since=TODAY - dt.timedelta(days=30))
+    late = [*second_secrets(replace(rotating, rotating={"orders/checkout": overdue}), there)]
+    assert [one.severity for one in late] == [Severity.ERROR, Severity.WARNING]
 
 
 def test_a_quota_as_the_contracts_say_is_right() -> None:

@@ -270,7 +270,7 @@ class CredentialsFile(FileModel):
 
 
 class KnownFile(FileModel):
-    """What `busline audit` lets be: one of user, topic, group and subject; `*` at its end stands for all that begin so."""
+    """What `busline audit` lets be: one of user, topic, group, subject; `*` at its end: all that begin so."""
 
     user: Annotated[str, Field(min_length=1)] | None = None
     topic: Annotated[str, Field(min_length=1)] | None = None

@@ -64,11 +64,23 @@ ACCESS: Final = (
         always=True,
     ),
     error(
+        "secret-unexplained",
+        "A service's user has one secret, but for a rotation.",
+        Page(
+            why="Kafka keeps one for each SCRAM mechanism, and either opens: who sets the other one is the service, and"
+            " the service notices nothing.",
+            bad="orders/checkout with SCRAM-SHA-512 and SCRAM-SHA-256, and no rotation in the contract log",
+            good="busline apply --rotate orders/checkout, then --finish",
+            mend="Delete the secret that the service does not use, and find who set it; or finish the rotation.",
+        ),
+        always=True,
+    ),
+    error(
         "quota-unexplained",
         "Every quota comes from a contract.",
         Page(
-            why="A wider one lets a service drown others; a narrower one, or one by client id, which anybody may choose,"
-            " starves it.",
+            why="A wider one lets a service drown others; a narrower one, or one by client id, which anybody may"
+            " choose, starves it.",
             bad="a producer_byte_rate of 100 MB/s for orders/checkout, and `quota: {publish: 1MiB}`",
             good="the quota as the contract says",
             mend=f"`busline apply` sets those of the workspace's own services; delete others by hand. {_KNOWN}",
@@ -248,7 +260,7 @@ RECORDS: Final = (
         Page(
             why="Somebody wrote past the contract: readers dead-letter the record, or stop.",
             bad="a JSON text in orders.order-placed",
-            good="events written by busline, or by a client with the registry's Avro serializer and the contract's schema",
+            good="events written by busline, or with the registry's Avro serializer and the contract's schema",
             mend="Find the writer: --authorizer-log names who wrote. Then take its right away.",
         ),
         always=True,

@@ -102,6 +102,28 @@ def users_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
         yield told if rights else replace(told, severity=Severity.WARNING)
 
 
+def second_secrets(expected: Expected, seen: Seen) -> Iterator[Finding]:
+    """Of users that busline makes: they have one, but for a rotation. Users from before may have had two."""
+    before = {spec.user for state in expected.states for spec in state.services.values() if spec.kafka_user}
+    made = ({user for state in expected.states for user in state.access.users} | PRINCIPALS.keys()) - before
+    for user in sorted(made & seen.users.keys()):
+        rotation = expected.rotating.get(user)
+        if len(seen.users[user]) < 2 or (rotation is not None and not rotation.is_overdue(expected.today)):
+            continue
+        told = found(
+            "secret-unexplained",
+            f"user {user} has two secrets, and "
+            + ("no rotation is under way" if rotation is None else f"its rotation of {rotation.since} is not finished"),
+            "Finish the rotation (`busline apply --rotate … --finish`)."
+            if rotation
+            else "Delete the one that its service does not use (kafka-configs --delete-config), and find who set it.",
+            at=expected.place_of_user(user),
+            seen=" and ".join(sorted(seen.users[user])),
+            ask=expected.owner_of_user(user),
+        )
+        yield told if rotation is None else replace(told, severity=Severity.WARNING)
+
+
 def quotas_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
     for entity, held in sorted(seen.quotas.items(), key=repr):
         wanted = [_bounds(state.access.quotas.get(entity.user or "")) for state in expected.states if _whole(entity)]

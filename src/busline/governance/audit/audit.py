@@ -16,7 +16,13 @@ from busline.contract.finding import Finding
 from busline.contract.model import Environment
 from busline.contract.workspace import Workspace
 from busline.governance.applied import read_applied
-from busline.governance.audit.access import acls_unexplained, quotas_unexplained, rights_missing, users_unexplained
+from busline.governance.audit.access import (
+    acls_unexplained,
+    quotas_unexplained,
+    rights_missing,
+    second_secrets,
+    users_unexplained,
+)
 from busline.governance.audit.authorizer_log import read_logs
 from busline.governance.audit.brokers import broker_settings
 from busline.governance.audit.expected import Expected, State
@@ -30,6 +36,7 @@ from busline.governance.audit.seen import Seen, look
 from busline.governance.audit.topics import settings_that_differ, topics_without_contract
 from busline.governance.audit.unused import Looking, find_unused, unknown_notes
 from busline.governance.principals import platform_acls
+from busline.governance.rotation import rotations
 from busline.governance.running import readers_of
 from busline.transport.base import Transport
 from busline.transport.security import Secret
@@ -123,6 +130,7 @@ async def expect(workspace: Workspace, environment: Environment, engine: Transpo
         environment=environment,
         platform=frozenset().union(*platform_acls().values()),
         catalog=catalog,
+        rotating={rotation.user: rotation for rotation in rotations(applied.entries)},
     )
 
 
@@ -136,6 +144,7 @@ def engine_findings(expected: Expected, seen: Seen) -> Iterator[Finding]:
     if seen.guarded:
         yield from rights_missing(expected, seen)
     yield from users_unexplained(expected, left)
+    yield from second_secrets(expected, left)
     yield from quotas_unexplained(expected, left)
     yield from groups_unexplained(expected, left)
     yield from readers_undeclared(expected, readers_of(left.committed, expected.catalog))

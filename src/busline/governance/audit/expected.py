@@ -16,6 +16,7 @@ from busline.contract.entries import Catalog
 from busline.contract.model import Contract, Environment, ServiceSpec, TeamSpec
 from busline.errors import ContractError
 from busline.governance.rights import Access, wanted_access
+from busline.governance.rotation import Rotation
 from busline.governance.topics import wanted_topics
 from busline.names import CONTRACT_LOG, RESERVED_TEAM, ContractName, Service, Team
 from busline.transport.base import TopicSpec
@@ -61,13 +62,17 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """merged: the workspace. applied: the log, as `catalog` holds it. platform: rights of busline's own users."""
+    """merged: the workspace. applied: the log, as `catalog` holds it. platform: rights of busline's own users.
+
+    rotating: users whose secret is being exchanged.
+    """
 
     merged: State
     applied: State
     environment: Environment
     platform: frozenset[Acl] = frozenset()
     catalog: Catalog = field(default_factory=Catalog)
+    rotating: Mapping[str, Rotation] = field(default_factory=dict)
 
     @property
     def states(self) -> tuple[State, State]:

@@ -68,11 +68,11 @@ async def _try(listener: Listener, secret: Secret | None) -> Tried:
     anonymous = await probe_anonymous(listener.host, listener.port, tls=tls, controller=listener.controller)
     if listener.controller:
         return Tried(listener=listener, anonymous=anonymous)
-    mechanism = next((one for one in MECHANISMS if listener.offers(one)), None)
-    if mechanism is None or secret is None:
+    offered = [mechanism for mechanism in MECHANISMS if listener.offers(mechanism)]
+    if not offered or secret is None:
         why = f"{VARIABLE} is not set" if secret is None else "it takes no SCRAM password"
         return Tried(listener=listener, anonymous=anonymous, why_not=why)
-    login = Security(user=PROBE, password=secret, mechanism=mechanism, tls=tls)
+    login = Security(user=PROBE, password=secret, mechanism=offered[0], tls=tls)
     return Tried(listener=listener, anonymous=anonymous, probe=await probe_user(listener.host, listener.port, login))
 
 
