@@ -213,7 +213,7 @@ LATER = (Version(number=1, schema=schema("id")), Version(number=2, schema=schema
     ("now", "said"),
     [
         (contract("billing"), ("SETTINGS_CHANGED", None, ("access",))),
-        (contract("billing/invoicing", kind="event", tags=("y",)), ("SETTINGS_CHANGED", None, ("tags",))),
+        (contract("billing/invoicing", tags=("y",)), ("SETTINGS_CHANGED", None, ("tags",))),
         (contract("billing/invoicing", pii=frozenset({"id"})), ("SETTINGS_CHANGED", None, ("fields",))),
         (contract("billing/invoicing", versions=LATER), ("VERSION_ADDED", 2, ())),
         (contract("billing/invoicing", deprecation=Deprecation(since=TODAY)), ("DEPRECATED", None, ())),

@@ -104,8 +104,8 @@ def init(
     """Make a workspace (schemas/) and a service that runs at once, in FOLDER or here.
 
     Nothing is overwritten: if one of the files is there already, none is written. With --ci, for the workspace that is
-    there: a pipeline that runs `busline check`, and `busline apply` after a merge; and a CODEOWNERS from the team
-    files, or the lines that one which is there lacks.
+    there: a pipeline of `busline check` and `busline plan`, and of `busline apply` after a merge; and a CODEOWNERS from
+    the team files, or the lines that one which is there lacks.
 
     With --platform, for the platform team: the users that busline itself works with on a guarded engine, and what each
     may do; written as a script, or with --create made there by an administrator's credentials (BUSLINE_USER).

@@ -47,10 +47,10 @@ class Announcer:
     environment: str
     by: str
 
-    def records(self, plan: Plan, ids: Ids) -> list[Record]:
+    def records(self, plan: Plan, ids: Ids, changed: Iterable[bytes]) -> list[Record]:
         """For apply's last transaction; none where busline's own contracts are not part of what is applied.
 
-        ids: the registry's, of all that is published now.
+        ids: the registry's, of all that is published now. changed: keys of the contract log that this apply writes.
         """
         stamp: dict[str, Any] = {
             "commit": plan.goal.commit,
@@ -61,7 +61,7 @@ class Announcer:
         }
         made: list[Record] = []
         for model, events in (
-            (ContractChanged, contract_changes(plan, stamp)),
+            (ContractChanged, contract_changes(plan, changed, stamp)),
             (AccessChanged, access_changes(plan, stamp)),
         ):
             contract = _in_force(model.__busline__.name, plan, ids)
@@ -93,10 +93,10 @@ def _denial_id(one: AccessDenied) -> bytes:
     return str(uuid.uuid5(_DENIALS, told)).encode()
 
 
-def contract_changes(plan: Plan, stamp: Mapping[str, Any]) -> Iterator[Event]:
+def contract_changes(plan: Plan, changed: Iterable[bytes], stamp: Mapping[str, Any]) -> Iterator[Event]:
     """By contract, in the order of names."""
     catalog, published = plan.applied.catalog, plan.goal.published
-    for name in sorted({_contract_of(key) for key in plan.goal.changes({}, plan.applied)} - {""}):
+    for name in sorted({_contract_of(key) for key in changed} - {""}):
         before, now = catalog.contract(name), published.get(ContractName(name))
         if now is None:
             yield ContractChanged(contract=name, change=ContractChange.REMOVED, **stamp)
@@ -145,8 +145,7 @@ def _deprecation(contract: Contract) -> object:
 def access_changes(plan: Plan, stamp: Mapping[str, Any]) -> Iterator[Event]:
     """In the order in which they are made, with what an apply that was stopped had done and could not tell."""
     access = plan.access
-    names = {contract.topic: str(name) for name, contract in plan.applied.catalog.all_contracts().items()}
-    names |= {contract.topic: str(name) for name, contract in plan.goal.published.items()}
+    names = {contract.topic: str(contract.name) for contract in (*_gone(plan), *plan.goal.published.values())}
     lifted = {**stamp, "why": "what denied it is gone"}
     yield from (_right(acl, AccessChange.REVOKED, names, stamp) for acl in sorted(plan.taken))
     yield from (_login(user, AccessChange.REVOKED, stamp) for user in sorted(_gone_users(plan)))
@@ -154,6 +153,13 @@ def access_changes(plan: Plan, stamp: Mapping[str, Any]) -> Iterator[Event]:
     yield from (_right(acl, AccessChange.GRANTED, names, lifted) for acl in sorted(access.lift))
     for acl, why in sorted(plan.given.items()):
         yield _right(acl, AccessChange.GRANTED, names, {**stamp, "why": why.what, "source": why.source or None})
+
+
+def _gone(plan: Plan) -> list[Contract]:
+    """Applied, and not in the workspace any more: only these are parsed, as there may be thousands of others."""
+    catalog, published = plan.applied.catalog, plan.goal.published
+    applied = (catalog.contract(name) for name in catalog.names() if name not in published)
+    return [contract for contract in applied if contract is not None]
 
 
 def _gone_users(plan: Plan) -> set[str]:

@@ -56,8 +56,8 @@ async def apply(
         ids = await _bring_schemas(plan, registry, hands)
         if access:
             await access.give(secrets)
-        told = announcer.records(plan, ids) if announcer else ()
         records = plan.goal.changes(ids, plan.applied)
+        told = announcer.records(plan, ids, records) if announcer else ()
         await book.end(records, told)
         narrate(f"7/7 records to {CONTRACT_LOG}: {len(records):,}" + (f", events: {len(told):,}" if told else ""))
         return len(records)
