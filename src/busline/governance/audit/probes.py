@@ -18,7 +18,7 @@ from busline.governance.audit.findings import found, some
 from busline.governance.audit.listeners import Listener, controllers_of, listeners_of
 from busline.governance.audit.seen import Seen
 from busline.governance.principals import PROBE
-from busline.transport.guard import MECHANISMS
+from busline.transport.guard import MECHANISMS, Mechanism
 from busline.transport.security import Secret, Security
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def _try(listener: Listener, secret: Secret | None) -> Tried:
     anonymous = await probe_anonymous(listener.host, listener.port, tls=tls, controller=listener.controller)
     if listener.controller:
         return Tried(listener=listener, anonymous=anonymous)
-    offered = [mechanism for mechanism in MECHANISMS if listener.offers(mechanism)]
+    offered: list[Mechanism] = [mechanism for mechanism in MECHANISMS if listener.offers(mechanism)]
     if not offered or secret is None:
         why = f"{VARIABLE} is not set" if secret is None else "it takes no SCRAM password"
         return Tried(listener=listener, anonymous=anonymous, why_not=why)
