@@ -51,7 +51,7 @@ def test_what_it_mounts_and_starts_is_there(compose: dict[str, Any]) -> None:
     kafka = compose["services"]["kafka"]
     held = dict(volume.split(":")[:2] for volume in kafka["volumes"])
     assert held["./kafka"] == "/etc/busline"
-    for path in (kafka["command"][1], kafka["healthcheck"]["test"][-1]):
+    for path in (kafka["command"][1], kafka["healthcheck"]["test"].split()[-1]):
         assert (DOCKER / "kafka" / Path(path).relative_to("/etc/busline")).is_file()
     data = properties("node.properties")["log.dirs"]
     assert data.startswith(next(inside for name, inside in held.items() if name == "kafka-data"))
