@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiokafka.conn import AIOKafkaConnection
 
-from busline import Bus, Event
+from busline import Bus, Event, Reject
 from busline.errors import NotAuthorized, NotPublished
 from scripts.raw_kafka import batch, codes
 
@@ -37,6 +37,8 @@ def acl(resource: int, name: str, operation: int, *, prefixed: bool = False) -> 
 
 READS = acl(TOPIC_RESOURCE, TOPIC, READ)
 WRITES = acl(TOPIC_RESOURCE, TOPIC, WRITE)
+LETTERS = "busline.dlq.growth.stats"
+WRITES_LETTERS = acl(TOPIC_RESOURCE, LETTERS, WRITE)
 JOINS = acl(GROUP_RESOURCE, SERVICE, READ)
 NAMED = acl(GROUP_RESOURCE, f"{SERVICE}/", READ, prefixed=True)
 
@@ -132,6 +134,36 @@ async def test_a_subscription_waits_for_its_right_and_goes_on(
         await until(lambda: list(seen) == ["1", "2"], state)
         await publish("3")
         await until(lambda: list(seen) == ["1", "2", "3"] and bus.health().ready, state)
+        failed.cancel()
+        await asyncio.gather(failed, return_exceptions=True)
+
+
+async def test_no_event_is_lost_while_dead_letters_are_refused(company: Any, unique: str, requests: list[str]) -> None:
+    """What cannot be handled and cannot be set aside is kept, until it can be."""
+    bus = bus_of(company)
+
+    @bus.subscribe(Visit, name=unique)
+    async def refuse(visit: Visit) -> None:
+        if visit.id == unique:
+            raise Reject("never")
+
+    def letters() -> int:
+        answer = company.root.ask("ListOffsets", replica_id=-1, isolation_level=0, topics=[
+            {"name": LETTERS, "partitions": [{"partition_index": 0, "timestamp": -1}]}
+        ])  # fmt: skip
+        return int(answer["topics"][0]["partitions"][0]["offset"])
+
+    async with bus:
+        await bus.caught_up(PATIENCE)
+        failed = asyncio.create_task(bus.wait_failed())
+        async with without(company, WRITES_LETTERS):
+            before = letters()
+            await bus.publish(Visit(id=unique))
+            await until(lambda: not bus.health().ready, bus.health)
+            await assert_at_rest(requests)
+            assert letters() == before and bus.health().alive and not failed.done()
+        await until(lambda: letters() == before + 1, bus.health)
+        await bus.caught_up(PATIENCE)
         failed.cancel()
         await asyncio.gather(failed, return_exceptions=True)
 
