@@ -32,7 +32,7 @@ class Journal:
         self._publish = publish
         self._log = ContractLog(engine)
         self._log.next = applied.next
-        self._begun = False
+        self._begun = self._overtaken = False
 
     async def begin(self, intent: Intent) -> None:
         """On return it is seen by who reads, and nobody wrote between plan and now."""
@@ -43,7 +43,8 @@ class Journal:
         self._begun = True
 
     async def check(self) -> None:
-        if await self._log.read():
+        self._overtaken = self._overtaken or bool(await self._log.read())
+        if self._overtaken:
             raise another()
 
     async def end(self, changes: Changes, more: Sequence[Record] = ()) -> None:
