@@ -146,6 +146,23 @@ async def test_the_files_start_a_broker_that_the_administrator_alone_gets_into(n
     assert (node["folder"] / "authorizer.log").is_file()
 
 
+@pytest.mark.kafka
+def test_kafkas_own_tools_log_in_as_the_administrator(node: dict[str, Any], tmp_path: Path) -> None:
+    """As the health check does, by admin.properties, which names the secret's file and does not hold it."""
+    from scripts.kafka_node import LIBS
+
+    login = tmp_path / "admin.properties"
+    text = (DOCKER / "kafka" / "admin.properties").read_text()
+    login.write_text(text.replace("/run/secrets", str(node["folder"] / "secrets")))
+    done = subprocess.run(
+        ["java", "-Xmx128m", "-cp", f"{LIBS}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", node["url"],
+         "--command-config", str(login), "--describe", "--entity-type", "users"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "'admin'" in done.stdout
+
+
 def test_secrets_with_a_newline_are_refused_before_anything_starts(tmp_path: Path) -> None:
     for name in SECRETS:
         (tmp_path / name).write_text("secret\n")
