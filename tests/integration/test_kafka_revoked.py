@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 
 from busline.bus.dead_letter import DeadLetters
 from busline.bus.handlers import inspect_handler
@@ -19,7 +20,7 @@ from busline.errors import AuthenticationFailed, NotAuthorized, NotPublished, Re
 from busline.record import Position, Record, StoredRecord, TopicPartition
 from busline.transport.base import TopicSpec
 from busline.transport.guard import Acl, Credential, Resource
-from busline.transport.kafka import consuming
+from busline.transport.kafka import consuming, publishing
 from busline.transport.kafka.engine import KafkaTransport
 from busline.transport.security import Security
 
@@ -170,7 +171,40 @@ async def test_what_waits_for_a_topic_that_became_forbidden_says_so_at_once(
             assert isinstance(outcome.cause, NotAuthorized)
         assert len(asked) < FEW
         await service.may(service.write)
-        assert isinstance(await publish(), Position)
+
+        async def published() -> bool:
+            return isinstance(await publish(), Position)
+
+        await until(published)
+
+
+@pytest.mark.parametrize("still", ["sees the topic", "has no right at all"])
+async def test_who_publishes_on_in_a_loop_makes_no_storm(
+    service: Service, monkeypatch: pytest.MonkeyPatch, still: str
+) -> None:
+    sent: list[str] = []
+    original = AIOKafkaConnection.send
+
+    def counted(self: Any, request: Any, *args: Any, **more: Any) -> Any:
+        sent.append(type(request).__name__)
+        return original(self, request, *args, **more)
+
+    monkeypatch.setattr(AIOKafkaConnection, "send", counted)
+    monkeypatch.setattr(publishing, "REFUSED_FOR", PATIENCE)
+    await service.prepare()
+    await service.may(service.write, *([service.read] if still == "sees the topic" else []))
+    async with service.connected() as transport:
+
+        async def refused() -> bool:
+            (outcome,) = await transport.publish([Record(service.topic, b"k", b"v")])
+            return isinstance(outcome, NotPublished) and isinstance(outcome.cause, NotAuthorized)
+
+        assert not await refused()
+        await service.may_not(service.write)
+        await until(refused)
+        before = len(sent)
+        assert all([await refused() for _ in range(1000)])
+        assert len(sent) - before < FEW
 
 
 def letters_of(transport: KafkaTransport, service: Service) -> DeadLetters:

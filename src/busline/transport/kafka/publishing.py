@@ -35,6 +35,8 @@ from busline.transport.kafka.producer import Producer, Topic
 from busline.transport.partitioner import Partitioner, remember
 
 CLOSING = 5.0
+REFUSED_FOR = 1.0
+"""Seconds for which the broker's refusal of a topic is its answer: who publishes on in a loop makes no storm of it."""
 Tickets: TypeAlias = tuple[list[Batch | NotPublished], list[int]]
 """For each record its batch, or why it goes nowhere; and its place there. No pairs: they would burden the collector."""
 _new = tuple.__new__  # a NamedTuple's own constructor costs twice as much, for each record
@@ -49,6 +51,7 @@ class Publisher:
         self._producer: Producer | None = None
         self._topics: dict[str, Topic] = {}
         self._batch_bytes: defaultdict[str, int] = defaultdict(lambda: BATCH_BYTES)  # learned from refusals
+        self._refusals: dict[str, tuple[NotAuthorized, float]] = {}  # until when
         self._parked: defaultdict[TopicPartition, deque[Batch]] = defaultdict(deque)
         self._live: dict[Batch, float] = {}  # until when, the oldest first
         self._clock: asyncio.TimerHandle | None = None
@@ -96,8 +99,16 @@ class Publisher:
             self._preparing -= 1
 
     async def _prepare(self, topics: set[str]) -> dict[str, BuslineError]:
-        """Start the producer, look the topics up; what failed, by topic."""
-        failures: dict[str, BuslineError] = {}
+        """Start the producer, look the topics up; what failed, by topic. A topic that failed is not known after it."""
+        failures = await self._look_up(topics)
+        for name in failures:
+            self._topics.pop(name, None)
+        return failures
+
+    async def _look_up(self, topics: set[str]) -> dict[str, BuslineError]:
+        failures = self._refused_just_now(topics)
+        if len(failures) == len(topics):
+            return failures
         try:
             while self._replacing is not None:
                 await asyncio.wait({self._replacing})
@@ -107,8 +118,9 @@ class Publisher:
                 self._producer = await self._open()
             producer = self._producer
         except BuslineError as error:
+            self._remember_refusal(error, topics)
             return dict.fromkeys(topics, error)
-        for name in self._stale(topics):
+        for name in self._stale(topics) - failures.keys():
             try:
                 async with asyncio.timeout(self._deadline):
                     topic = self._topics[name] = await producer.look_up(name)
@@ -116,10 +128,20 @@ class Publisher:
             except TimeoutError:
                 failures[name] = await self._probe() or Unreachable("no answer from Kafka", where=self._connection.name)
             except BuslineError as error:
+                self._remember_refusal(error, [name])
                 failures[name] = error
-            if name in failures:
-                self._topics.pop(name, None)
         return failures
+
+    def _remember_refusal(self, error: BuslineError, topics: Collection[str]) -> None:
+        if isinstance(error, NotAuthorized):
+            self._refusals |= dict.fromkeys(topics, (error, asyncio.get_running_loop().time() + REFUSED_FOR))
+            for topic in (self._topics[name] for name in topics if name in self._topics):
+                topic.until = 0
+
+    def _refused_just_now(self, topics: Collection[str]) -> dict[str, BuslineError]:
+        now = asyncio.get_running_loop().time()
+        self._refusals = {name: known for name, known in self._refusals.items() if known[1] > now}
+        return {name: self._refusals[name][0] for name in topics if name in self._refusals}
 
     async def _open(self) -> Producer:
         producer = await Producer.open(self._connection, self._deadline)
@@ -209,7 +231,9 @@ class Publisher:
         else:
             if (topic := self._topics.get(batch.partition.topic)) is not None:
                 topic.until = 0  # its limits or rights are not what we thought: ask again
-            self._settle(batch, _refused(batch.records[0], translate(error, where=batch.partition.topic)))
+            cause = translate(error, where=batch.partition.topic)
+            self._remember_refusal(cause, [batch.partition.topic])
+            self._settle(batch, _refused(batch.records[0], cause))
 
     def _use_smaller_batches(self, refused: Batch) -> None:
         """Only a topic whose limit we may not read refuses a batch as too large."""
@@ -223,10 +247,9 @@ class Publisher:
         """What is queued for them waits for nothing: it is not sent, and says why."""
         for batch in [one for one in self._live if one.partition.topic in topics and not one.popped]:
             name = batch.partition.topic
-            if (topic := self._topics.get(name)) is not None:
-                topic.until = 0
-            self._withdraw(batch)
             cause = NotAuthorized(WHAT[NotAuthorized], where=name, why="no grant allows it", fix=FIXES[NotAuthorized])
+            self._remember_refusal(cause, [name])
+            self._withdraw(batch)
             self._settle(batch, _refused(batch.records[0], cause))
 
     def _retire(self, producer: Producer) -> None:
