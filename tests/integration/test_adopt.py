@@ -2,13 +2,14 @@
 
 import asyncio
 import datetime as dt
+import http.client
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from busline.cli.declare import write_files
@@ -31,7 +32,7 @@ from busline.transport.guard import Acl, Credential, Quota, Resource
 from busline.transport.kafka.engine import KafkaTransport
 from busline.transport.resolve import resolve
 
-pytestmark = [pytest.mark.kafka, pytest.mark.registry]
+pytestmark = [pytest.mark.kafka, pytest.mark.registry, pytest.mark.timeout(400)]  # two servers of its own
 MANY = 1_100
 TODAY = dt.date(2026, 11, 24)
 JSON_SCHEMA = '{"$schema": "http://json-schema.org/draft-07/schema#", "title": "Thing", "type": "object"}'
@@ -187,21 +188,30 @@ def _topics(company: Company, url: str) -> None:
 
 
 async def _subjects(company: Company, url: str) -> None:
-    limit = asyncio.Semaphore(16)
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    """By plain HTTP, eight at a time: a client's own work counts at a thousand subjects."""
+    shares = [[*company.subjects.items()][n::8] for n in range(8)]
+    await asyncio.gather(*(asyncio.to_thread(_register, company, url, share) for share in shares))
 
-        async def one(subject: str, versions: list[str]) -> None:
-            async with limit:
-                for text in versions:
-                    kind = company.kinds.get(subject, "AVRO")
-                    answer = await client.post(
-                        f"/subjects/{subject}/versions", json={"schema": text, "schemaType": kind}
-                    )
-                    answer.raise_for_status()
-                if level := company.levels.get(subject):
-                    (await client.put(f"/config/{subject}", json={"compatibility": level})).raise_for_status()
 
-        await asyncio.gather(*(one(subject, versions) for subject, versions in company.subjects.items()))
+def _register(company: Company, url: str, subjects: list[tuple[str, list[str]]]) -> None:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.netloc, timeout=60)
+
+    def send(method: str, path: str, body: dict[str, str]) -> None:
+        connection.request(method, address.path + path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status == 200, text
+
+    try:
+        for subject, versions in subjects:
+            for text in versions:
+                kind = company.kinds.get(subject, "AVRO")
+                send("POST", f"/subjects/{subject}/versions", {"schema": text, "schemaType": kind})
+            if level := company.levels.get(subject):
+                send("PUT", f"/config/{subject}", {"compatibility": level})
+    finally:
+        connection.close()
 
 
 async def _publish(company: Company, url: str, registry: str) -> None:
@@ -325,6 +335,21 @@ def command(folder: Path, *more: str) -> int:
     return run([*said, "--owners", str(folder / "owners.yaml"), *more])
 
 
+class State(NamedTuple):
+    """What a cluster holds."""
+
+    topics: dict[str, dict[str, str]]
+    acls: frozenset[Acl]
+    users: dict[str, Any]
+    quotas: Any
+
+
+async def state(url: str) -> State:
+    async with engine(url) as transport:
+        settings = await transport.topic_settings()
+        return State(settings, await transport.acls(), await transport.users(), await transport.quotas())
+
+
 async def planned(workspace: Workspace) -> Plan:
     env = workspace.environments["prod"]
     assert env.registry is not None
@@ -437,7 +462,9 @@ def test_a_file_that_people_have_changed_is_theirs(folder: Path, live: Live) -> 
     assert file.read_text().startswith("description: Ours.")
 
 
-def test_the_command_says_what_it_would_do_and_then_does_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_adopting_and_applying_by_command_changes_nothing_that_was_there(
+    folder: Path, live: Live, node: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     more = ("--owner", "nobodys*=stock", "--owner", "mystery=orders", "--owner", "CN=*=shipping",
             "--owner", "ord.OrderPlaced.v1=stock")  # fmt: skip
     assert command(folder, *more, "--dry-run") == 3
@@ -448,6 +475,14 @@ def test_the_command_says_what_it_would_do_and_then_does_it(folder: Path, capsys
     done = json.loads(capsys.readouterr().out)
     assert done["written"] is True
     assert len(Workspace.load(folder / "schemas").contracts) == len(done["streams"])
+    before = asyncio.run(state(node.url))
+    where = ("--env", "prod", "--workspace", str(folder / "schemas"))
+    assert run(["plan", *where, "--exit-code"]) == 0
+    assert run(["apply", *where]) == 0
+    after = asyncio.run(state(node.url))
+    assert {name: after.topics[name] for name in before.topics} == before.topics
+    assert (after.acls, after.users, after.quotas) == (before.acls, before.users, before.quotas)
+    assert set(after.topics) - set(before.topics) == {name for name in after.topics if name.startswith("busline.")}
 
 
 async def test_more_than_a_thousand_subjects_are_all_found(company: Company, subjects: str) -> None:
@@ -457,5 +492,5 @@ async def test_more_than_a_thousand_subjects_are_all_found(company: Company, sub
     async with Registry.at(subjects) as registry:
         found = await registry.subjects()
         some = await registry.subjects("many-10")
-    assert found.complete and {*many.subjects, *company.subjects} == {*found.names}
+    assert found.complete and {*many.subjects, *company.subjects} <= {*found.names}
     assert some.names == sorted(name for name in many.subjects if name.startswith("many-10"))

@@ -107,6 +107,9 @@ class _Draft:
         services = self.asked.workspace.services
         topics = {stream.topic.name: name for name, stream in self.streams.items()}
         self.topics = topics | {contract.topic: name for name, contract in self.asked.workspace.contracts.items()}
+        there = self.asked.workspace.contracts.items()
+        self.versions = {name: len(contract.versions) for name, contract in there}
+        self.versions |= {name: len(stream.schemas) for name, stream in self.streams.items()}
         known = {spec.user: spec.name for spec in services.values()}
         found, self.left = find_users(self.live, self.topics, self.asked.owners, Names(services), known)
         for user in (user for user in found if user.name not in self.skipped):
@@ -117,10 +120,10 @@ class _Draft:
         path = service_path(user.service)
         spec = self.asked.workspace.services.get(user.service)
         if spec is None:
-            text: str | Left | None = service_text(user, self._versions())
+            text: str | Left | None = service_text(user, self.versions)
         else:
             before = (self.asked.workspace.path / path).read_text(encoding="utf-8")
-            text = merged(user, spec, before, self._versions())
+            text = merged(user, spec, before, self.versions)
         if isinstance(text, Left):
             self.left.append(text)
         elif text is not None:
@@ -183,12 +186,6 @@ class _Draft:
             for number, stored in enumerate(stream.subject.versions, 1):
                 texts[version_path(name, number)] = version_text(stored.text)
         return texts | self.services | self._granted(grants)
-
-    def _versions(self) -> dict[ContractName, int]:
-        there = self.asked.workspace.contracts.items()
-        return {name: len(contract.versions) for name, contract in there} | {
-            name: len(stream.schemas) for name, stream in self.streams.items()
-        }
 
     def _grants(self) -> dict[ContractName, Grants]:
         """By contract: the services of other teams."""

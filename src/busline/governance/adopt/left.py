@@ -11,6 +11,7 @@ class Reason(StrEnum):
     where a terminal shows it."""
 
     TOOL = "topic(s) of tools"
+    APPLIED = "topic(s) of contracts that another workspace has applied"
     NO_TOPIC = "subject(s) without a topic"
     BY_RECORD = "subject(s) named after a record"
     NO_SUBJECT = "topic(s) without a schema"

@@ -6,8 +6,9 @@ on a consumer group. All others stay as they are and are listed. Who writes a st
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -69,15 +70,16 @@ def find_users(
     """streams: every contract by its topic. known: services by the users that their files name."""
     rights: dict[str, _Rights] = defaultdict(_Rights, {user: _Rights() for user in live.users})
     left: list[Left] = []
+    topics = sorted(streams)
     for acl in sorted(live.acls):
         if acl.user is None or acl.user == _ANYBODY:
-            left.append(_not_said(acl))
+            left.append(_not_said(acl, topics))
         else:
             rights[acl.user].add(acl)
     users: list[User] = []
     for name, right in sorted(rights.items()):
         if not name.startswith(f"{RESERVED_TEAM}/"):
-            found = _User(name, right, live, streams, owners, known.get(name))
+            found = _User(name, right, live, streams, owners, known.get(name), topics)
             left += found.left()
             users += found.made(names)
     return users, left
@@ -91,6 +93,7 @@ class _User:
     streams: Mapping[str, ContractName]
     owners: Owners
     known: Service | None
+    topics: Sequence[str]
 
     @property
     def team(self) -> Team | None:
@@ -130,7 +133,7 @@ class _User:
 
     def left(self) -> Iterator[Left]:
         team, writes, reads = self.team, self._mine(self.rights.writes), self._consumed()
-        yield from (_not_said(acl) for acl in self.rights.others)
+        yield from (_not_said(acl, self.topics) for acl in self.rights.others)
         for topic, acl in [*self.rights.writes.items(), *self.rights.reads.items()]:
             if topic not in self.streams:
                 yield Left(reason=Reason.ELSEWHERE, about=str(acl), why=f"{topic} is not adopted")
@@ -165,8 +168,14 @@ class _User:
         return Left(reason=Reason.USER, about=self.name, why=why, fix=fix)
 
 
-def _not_said(acl: Acl) -> Left:
-    return Left(reason=Reason.ACL, about=str(acl), why=_why_not(acl))
+def _not_said(acl: Acl, topics: Sequence[str]) -> Left:
+    """topics: those of contracts, sorted."""
+    why = _why_not(acl)
+    if acl.prefixed and acl.resource is Resource.TOPIC:
+        begin = bisect_left(topics, acl.name)
+        count = bisect_left(topics, f"{acl.name}\x7f") - begin
+        why += f", and it is over {count:,} of them"
+    return Left(reason=Reason.ACL, about=str(acl), why=why)
 
 
 def _why_not(acl: Acl) -> str:

@@ -62,7 +62,7 @@ def find_streams(live: Live, known: Known) -> tuple[list[Stream], list[Left]]:
     left: list[Left] = []
     by_record = dict(_named_after_records(live))
     for name, topic in sorted(live.topics.items()):
-        if name not in known.topics and name not in live.applied:
+        if name not in known.topics:
             found = _Topic(topic, live, known, by_record).judged()
             streams.append(found) if isinstance(found, Stream) else left.append(found)
     return streams, [*left, *_lone_subjects(live, by_record)]
@@ -98,6 +98,8 @@ class _Topic:
         name = self.spec.name
         if whose := tool_of(name):
             raise _No(Reason.TOOL, whose)
+        if name in self.live.applied:
+            raise _No(Reason.APPLIED, "the contract log has its contract, which is not in this workspace")
         subject, schemas = self._subject()
         self._check_policy()
         owner = self._owner()
