@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os.path
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -54,7 +55,7 @@ class _Audit:
         self.environment = Environment()
         self.settings: list[tuple[str, Path, list[Setting]]] = []
         self.sources: dict[str, Path] = {}
-        self.modules: set[str] = set()
+        self.inside: defaultdict[str, set[str]] = defaultdict(set)
         self.found: list[Sighting] = []
         self.scope_of_file = lru_cache(maxsize=256)(self._scope_of_file)
 
@@ -75,7 +76,7 @@ class _Audit:
     def _take(self, shown: str, path: Path) -> None:
         if shown.endswith((".py", ".pyi", ".pyw")):
             self.sources[shown] = path
-            self.modules |= {*_module_parts(shown)}
+            self._known(shown)
         if is_requirements(shown) and (data := self.folder.read(shown, path)) is not None:
             for one in audit_requirements(data, shown, path.parent, self.territory):
                 self._keep(one)
@@ -107,11 +108,14 @@ class _Audit:
             self.folder.notes.append(tree)
         elif tree is not None:
             outside = _Outside(self, shown)
-            audit = PythonAudit(self.territory, outside, path.parent, self._is_local)
+            audit = PythonAudit(self.territory, outside, path.parent, outside.is_local)
             self.found += audit.audit(read_module(tree), shown)
 
-    def _is_local(self, module: str) -> bool:
-        return module in self.modules
+    def _known(self, shown: str) -> None:
+        """The names that may be imported from each folder."""
+        parts = shown.rpartition(".")[0].split("/")
+        for length in range(len(parts)):
+            self.inside["/".join(parts[:length])].add(parts[length])
 
     def _scope_of_file(self, shown: str) -> Scope | None:
         data = self.folder.read(shown, self.sources[shown])
@@ -150,7 +154,10 @@ class _Outside:
 
     def __init__(self, audit: _Audit, shown: str) -> None:
         self._audit = audit
+        self.file = str(audit.sources[shown])
         self._package = shown.split("/")[:-1]
+        above = ["/".join(self._package[:length]) for length in range(len(self._package), -1, -1)]
+        self._roots = [one for one in [*above, "src", "lib"] if one == "" or "__init__" not in audit.inside[one]]
 
     def variable(self, name: str) -> Iterable[Text]:
         return self._audit.environment.variable(name)
@@ -161,10 +168,14 @@ class _Outside:
         parts = [part for part in module.split(".") if part]
         if dots:
             return self._at([*self._package[: len(self._package) - dots + 1], *parts])
-        if not parts or parts[0] not in self._audit.modules:
+        if not parts or not self.is_local(parts[0]):
             return None
-        bases = [self._package[:length] for length in range(len(self._package), -1, -1)]
-        return next((found for base in [*bases, ["src"]] if (found := self._at([*base, *parts])) is not None), None)
+        tried = (self._at([*(part for part in root.split("/") if part), *parts]) for root in self._roots)
+        return next((found for found in tried if found is not None), None)
+
+    def is_local(self, module: str) -> bool:
+        """Whether an absolute import finds the service's own module: below a root, not inside a package."""
+        return any(module in self._audit.inside[root] for root in self._roots)
 
     def _at(self, parts: list[str]) -> Scope | None:
         shown = "/".join(parts)
@@ -172,9 +183,3 @@ class _Outside:
             if name in self._audit.sources:
                 return self._audit.scope_of_file(name)
         return None
-
-
-def _module_parts(shown: str) -> Iterable[str]:
-    """The names by which a file's module may be imported at the top: of the file and of the folders above it."""
-    parts = shown.rpartition(".")[0].split("/")
-    return parts if parts[-1] != "__init__" else parts[:-1]

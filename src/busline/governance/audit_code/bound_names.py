@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from busline.governance.audit_code.endpoints import HOLE
-from busline.governance.audit_code.scopes import Scope
+from busline.governance.audit_code.scopes import Scope, last_of
 
 MAX_DEPTH: Final = 24
 MAX_STEPS: Final = 600
@@ -20,12 +20,15 @@ class Text(NamedTuple):
     origin: str = ""
 
 
+_IMPORTS: Final = frozenset({"__import__", "import_module"})
 UNKNOWN: Final = Text(HOLE)
 
 
 class Outside(Protocol):
-    """What a module does not say itself."""
+    """What a module does not say itself. file: where it is."""
 
+    @property
+    def file(self) -> str: ...
     def variable(self, name: str) -> Iterable[Text]: ...
     def scope_of(self, module: str) -> Scope | None: ...
 
@@ -59,6 +62,11 @@ class Names:
                 return next(
                     (d for v, s in self._attribute(node, scope, depth) if (d := self._dotted(v, s, depth + 1))), ""
                 )
+            case ast.Call(func=ast.Name(id="getattr"), args=[base_, ast.Constant(value=str(name_)), *_]):
+                base = self._dotted(base_, scope, depth + 1)
+                return f"{base}.{name_}" if base else ""
+            case ast.Call(args=[ast.Constant(value=str(name_)), *_]) if last_of(node.func) in _IMPORTS:
+                return name_
             case ast.Call():
                 base = self._dotted(node.func, scope, depth + 1)
                 return f"{base}()" if base else self._dotted_result(node, scope, depth)
@@ -72,7 +80,8 @@ class Names:
     def _dotted_name(self, name: str, scope: Scope, depth: int) -> str:
         holder = scope.holder(name)
         if holder is None:
-            return ""
+            star = scope.holder("*")
+            return f"{star.imports['*'].removesuffix('*')}{name}" if star is not None else ""
         for value, at in holder.values.get(name, ()):
             if found := self._dotted(value, at, depth + 1):
                 return found
@@ -99,11 +108,12 @@ class Names:
 
     def _dotted_result(self, node: ast.Call, scope: Scope, depth: int) -> str:
         """What the module's own function returns."""
-        called = self._function(node.func, scope)
+        called = self.function(node.func, scope)
         returns = called.returns if called else ()
         return next((d for value in returns if called and (d := self._dotted(value, called, depth + 1))), "")
 
-    def _function(self, func: ast.expr, scope: Scope) -> Scope | None:
+    def function(self, func: ast.expr, scope: Scope) -> Scope | None:
+        """The service's own function that a call means, here or in another of its modules."""
         if isinstance(func, ast.Name) and (holder := scope.holder(func.id)) is not None:
             found = holder.functions.get(func.id)
             if found is None and func.id in holder.imports:

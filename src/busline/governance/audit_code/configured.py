@@ -30,6 +30,8 @@ _CLIENT: Final = re.compile(
 _CONTENT: Final = re.compile(r"(?i)(^|[_.-])(source|subject|id|title|type|callback|webhook)$")
 _COMMANDS: Final = words("command args run script entrypoint cmd")
 _DSN: Final = re.compile(r"(?i)\b(host|server|data source)\s*=")
+_KINDS: Final = {"bucket": "s3", "topic": "kafka", "dynamo": "dynamodb", "keyspace": "cassandra"}
+_ROUTE: Final = words("http paths rules routes ingress route match pathPrefix")
 _OWN: Final = re.compile(r"(?i)^busline(_|$)")
 
 
@@ -58,7 +60,7 @@ def _judged(one: Setting, value: str, here: Path, territory: Territory, names: l
             yield said, hit
             continue
         if endpoint.path and not endpoint.host and not endpoint.name:
-            if hit := territory.path(endpoint.path, here):
+            if not _ROUTE.intersection(map(str, one.path)) and (hit := territory.path(endpoint.path, here)):
                 yield said, hit
             continue
         for hit in territory.endpoint(endpoint, "", names):
@@ -92,9 +94,7 @@ def _plainly(one: Setting, endpoint: Endpoint, hit: Hit) -> bool:
 
 def _kind(name: str) -> str:
     lowered = name.lower()
-    return next(
-        (kind for word, kind in (("bucket", "s3"), ("topic", "kafka"), ("dynamo", "dynamodb")) if word in lowered), ""
-    )
+    return next((kind for word, kind in _KINDS.items() if word in lowered), "any")
 
 
 def _group(one: Setting) -> tuple[object, ...]:

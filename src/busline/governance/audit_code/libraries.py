@@ -94,6 +94,12 @@ _AWS: Final = {
 }
 
 
+_NO_CLIENT: Final = re.compile(
+    r"urllib\.(parse|error)|http\.(HTTP|cookies|server)|os\.(?!system|popen|exec|spawn|posix_spawn)|asyncio\.(?!open_|"
+    r"create_(?:subprocess|connection)|start_|get_|sub)|django\.(?!db|core\.cache|conf)"
+)
+
+
 def narrowed(kind: str, key: str, dotted: str) -> str:
     """Which of Amazon's stores a name is one of: its keyword or its method says so."""
     if kind != "aws":
@@ -103,6 +109,8 @@ def narrowed(kind: str, key: str, dotted: str) -> str:
 
 def client_kind(dotted: str) -> str | None:
     """What a call's library speaks; None: no client that is known."""
+    if _NO_CLIENT.match(dotted):
+        return None
     parts = dotted.replace("()", "").split(".")
     for length in (2, 1):
         found = CLIENTS.get(".".join(parts[:length]))

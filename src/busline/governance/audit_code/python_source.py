@@ -6,6 +6,7 @@ import ast
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -113,6 +114,8 @@ class PythonAudit:
             self._by_name(node, scope, named)
         if last in ("exec", "eval") and node.args:
             self._executed(node, scope)
+        if dotted in _VARIABLES and len(node.args) > 1:
+            self._setting(self._values.texts(node.args[0], scope)[0].text, node.args[1], scope)
         if last in _OPTIONS and node.args:
             self._option(node, scope)
         kind = client_kind(dotted) if dotted else None
@@ -127,8 +130,11 @@ class PythonAudit:
         elif kind is None and not said and not only_talks(node):
             for keyword in node.keywords:
                 self._setting(keyword.arg or "", keyword.value, scope)
-            for argument in node.args:
-                self._literal(argument, scope)
+            called = self._values.function(node.func, scope)
+            parameters = [p for p in called.parameters if p not in ("self", "cls")] if called else []
+            for argument, name in zip_longest(node.args, parameters[: len(node.args)], fillvalue=""):
+                if isinstance(argument, ast.expr):
+                    self._setting(str(name), argument, scope) if name else self._literal(argument, scope)
 
     def _executed(self, node: ast.Call, scope: Scope) -> None:
         for text in self._values.texts(node.args[0], scope):
@@ -187,7 +193,9 @@ class PythonAudit:
             self._endpoint(line, shown, endpoint, kind, names)
         narrow = libraries.narrowed(kind, key, dotted)
         exact = not key or key.lower() in libraries.NAMES
-        if HOLE not in text.text[:1] and text.text and (hit := self._territory.named(text.text, narrow, exact)):
+        if HOLE in text.text[:1] or not text.text or _host_key(key):
+            return
+        if hit := self._territory.named(text.text, narrow, exact):
             self._say(line, f"{_short(dotted)}({masked(text.text)!r})" + _from(text), hit)
 
     def _places_in(self, text: str, kind: str, dotted: str) -> list[Endpoint]:
@@ -214,7 +222,8 @@ class PythonAudit:
             values.append(node.func.value)
         for value in values:
             for _, text in self._values.all_texts(value, scope):
-                if "/" in text.text and (hit := self._path(text.text)):
+                plain = "/" in text.text and (text.text[0] in "/.~" or "subprocess" not in dotted)
+                if plain and (hit := self._path(text.text)):
                     self._say(node.lineno, f"{_short(dotted)}({masked(text.text)!r})" + _from(text), hit)
 
     def _path(self, text: str) -> Hit | None:
@@ -274,6 +283,7 @@ class PythonAudit:
 
 
 _CALLS: Final = words("http grpc aws elasticsearch") | {""}
+_VARIABLES: Final = words("os.getenv os.putenv os.environ.get os.environ.setdefault os.environ.pop")
 _OPTIONS: Final = words("add_argument option Option Argument")
 _IMPORT: Final = re.compile(r"\b(?:import|from)\s+([A-Za-z_][\w.]*)")
 _VERBS: Final = words("get post put patch delete head options request stream ws_connect fetch urlopen")

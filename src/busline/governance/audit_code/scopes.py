@@ -193,6 +193,9 @@ def _assign(target: ast.expr, value: ast.expr, scope: Scope) -> None:
         owner = scope.enclosing_class()
         if owner is not None:
             owner.bind(target.attr, value, scope)
+    elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+        entry = ast.copy_location(ast.Dict([target.slice], [value]), value)
+        (scope.holder(target.value.id) or scope).bind(target.value.id, entry, scope)
     elif isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
         for inner, one in zip(target.elts, value.elts, strict=False):
             if isinstance(inner, ast.Name):
@@ -211,6 +214,8 @@ def _give_arguments(module: Module) -> None:
     for node, scope, _ in module.order:
         if not isinstance(node, ast.Call):
             continue
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "update":
+            _update(node, node.func.value, scope)
         called = _called(node.func, scope)
         if called is None:
             continue
@@ -226,6 +231,15 @@ def _give_arguments(module: Module) -> None:
         for keyword in node.keywords:
             if keyword.arg:
                 called.bind(keyword.arg, keyword.value, scope)
+
+
+def _update(call: ast.Call, target: ast.expr, scope: Scope) -> None:
+    """`settings.update({…}, name=…)`: more of what a dict may hold."""
+    if isinstance(target, ast.Name) and (holder := scope.holder(target.id)) is not None:
+        pairs = [(ast.Constant(k.arg), k.value) for k in call.keywords if k.arg]
+        named = ast.Dict([key for key, _ in pairs], [value for _, value in pairs])
+        for value in (*call.args[:1], ast.copy_location(named, call)):
+            holder.bind(target.id, value, scope)
 
 
 def _called(func: ast.expr, scope: Scope) -> Scope | None:

@@ -37,7 +37,7 @@ class Hit:
 
 def fits(kind: str, other: str) -> bool:
     """Whether two kinds may be the same: an unknown one fits all, `sql` any database that speaks it."""
-    if not kind or not other or kind == other:
+    if not kind or not other or kind == other or "any" in (kind, other):
         return True
     return kind in _FAMILIES.get(other, ()) or other in _FAMILIES.get(kind, ())
 
@@ -114,7 +114,7 @@ class Territory:
 
         exact: it may be a whole name, not only something that begins with a prefix.
         """
-        if any(_name_fits(store, text, kind) for store in self.own.stores):
+        if not kind or any(_name_fits(store, text, kind) for store in self.own.stores):
             return None
         for held in self.others:
             for store in held.stores:
@@ -170,7 +170,8 @@ def _name_fits(store: Store, text: str, kind: str) -> bool:
     if not fits(kind_of(store.kind), kind) or (store.host and not store.prefix):
         return False
     if not store.prefix:
-        return bool(store.name) and text == store.name
+        within = store.kind == "s3" and text.startswith(f"{store.name}/")
+        return bool(store.name) and (text == store.name or within)
     sql = rf"\b(?:from|join|into|update|table)\s+[\"`\[]?{re.escape(store.prefix)}"
     if kind in ("sql", *_SQL):
         return text.startswith(store.prefix) or re.search(sql, text[:65_536], re.I) is not None

@@ -56,6 +56,8 @@ class Evaluator(Names):
                 return self._texts(node.value, scope, depth + 1)
             case ast.Name():
                 return self._name(node.id, scope, depth)
+            case ast.Attribute(attr="parent"):
+                return [t._replace(text=posixpath.dirname(t.text)) for t in self._texts(node.value, scope, depth + 1)]
             case ast.Attribute():
                 found = self._of(self._attribute(node, scope, depth), depth) or self._far(node, scope, depth)
                 return found or self._configured(node.attr)
@@ -82,7 +84,7 @@ class Evaluator(Names):
     def _name(self, name: str, scope: Scope, depth: int) -> list[Text]:
         holder = scope.holder(name)
         if holder is None:
-            return [UNKNOWN]
+            return [Text(self._outside.file) if name == "__file__" else UNKNOWN]
         found = self._of(holder.values.get(name, ()), depth)
         if not found and name in holder.imports:
             module, _, last = holder.imports[name].rpartition(".")
@@ -139,6 +141,9 @@ class Evaluator(Names):
 
     def _subscript(self, node: ast.Subscript, scope: Scope, depth: int) -> list[Text]:
         keys = [text.text for text in self._texts(node.slice, scope, depth + 1)]
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "parents" and keys[0].isdigit():
+            found = self._texts(node.value.value, scope, depth + 1)
+            return [t._replace(text=_above(t.text, min(int(keys[0]), 32) + 1)) for t in found]
         if last_of(node.value) in ("environ", "env", "config"):
             found = [text for key in keys for text in self._outside.variable(key)]
             if found:
@@ -149,6 +154,8 @@ class Evaluator(Names):
 
     def _call(self, node: ast.Call, scope: Scope, depth: int) -> list[Text]:
         name, args = last_of(node.func), node.args
+        if name == "dirname" and args:
+            return [t._replace(text=posixpath.dirname(t.text)) for t in self._texts(args[0], scope, depth + 1)]
         if name in _ENVIRONMENT and args and (found := self._environment(node, scope, depth)):
             return found
         if name in _WRAPPERS | {"join", "joinpath"} or name in ("urljoin",):
@@ -169,7 +176,7 @@ class Evaluator(Names):
             if name in _SAME:
                 return self._texts(node.func.value, scope, depth + 1)
         default = next((k.value for k in node.keywords if k.arg == "default"), None)
-        called = self._function(node.func, scope)
+        called = self.function(node.func, scope)
         if called is not None and called.returns:
             return self._of(((value, called) for value in called.returns), depth) or [UNKNOWN]
         if default is None and name == "Field" and args:
@@ -212,6 +219,9 @@ class Evaluator(Names):
             case ast.Attribute() if nested := [v for v in self._attribute(node, scope, depth) if _is_nested(v[0])]:
                 for value, at in nested:
                     yield from self._inside(key, value, at, depth + 1)
+            case ast.BinOp(op=ast.BitOr()):
+                for one in (node.left, node.right):
+                    yield from self._inside(key, one, scope, depth + 1)
             case ast.Call(func=ast.Name(id="dict")):
                 for keyword in node.keywords:
                     yield from self._inside(keyword.arg or key, keyword.value, scope, depth + 1)
@@ -238,13 +248,20 @@ class Evaluator(Names):
         return [value for value in values if _is_nested(value[0])]
 
     def _returned(self, node: ast.Call, scope: Scope) -> list[tuple[ast.expr, Scope]]:
-        called = self._function(node.func, scope)
+        called = self.function(node.func, scope)
         return [(v, called) for v in called.returns if _is_nested(v)] if called else []
+
+
+def _above(path: str, levels: int) -> str:
+    for _ in range(levels):
+        path = posixpath.dirname(path)
+    return path
 
 
 def _is_nested(node: ast.expr) -> bool:
     call = isinstance(node, ast.Call) and last_of(node.func) in ("dict", "split")
-    return call or isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict)
+    union = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
+    return call or union or isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict)
 
 
 def _is_environment(node: ast.expr) -> bool:
