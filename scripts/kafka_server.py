@@ -111,7 +111,7 @@ class KafkaServer:
         return [process.pid for process in self._processes]
 
     @property
-    def login(self) -> dict[str, str]:
+    def login(self) -> dict[str, Any]:
         """What kafka-python and aiokafka need to be the administrator on `servers`; nothing where everyone is."""
         if self._open:
             return {}
@@ -309,7 +309,7 @@ def _in_container(folder: Path, node: Node, certs: certificates.Certificates, cl
     return KafkaServer(folder, [node], certs, container=container)
 
 
-def _ready(servers: Sequence[str], nodes: int, login: Mapping[str, str] | None = None) -> bool:
+def _ready(servers: Sequence[str], nodes: int, login: Mapping[str, Any] | None = None) -> bool:
     """Whether so many brokers answer requests: each listens before it does."""
     if not all(accepts(int(server.rpartition(":")[2])) for server in servers):
         return False

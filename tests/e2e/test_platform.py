@@ -110,7 +110,7 @@ class Terminal:
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("BUSLINE_", "PYTEST_", "GIT_", "GITHUB_"))}
         who = {f"GIT_{r}_{w}": "x@example.org" for r in ("AUTHOR", "COMMITTER") for w in ("NAME", "EMAIL")}
         self._environ = (
-            kept | who | {"NO_COLOR": "1", "BUSLINE_DEBUG": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+            kept | who | {"NO_COLOR": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
         )
         self._exports: list[str] = []
         self.count = 0
