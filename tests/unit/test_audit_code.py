@@ -524,6 +524,114 @@ PLANTED: dict[str, tuple[dict[str, str], set[tuple[str, str]]]] = {
         {DB},
     ),
     "a Dockerfile": ({"Dockerfile": "FROM python\nENV ORDERS_URL=https://orders.acme.example\n"}, {HOST}),
+    # the same, less plainly
+    "a dict that grows": (
+        {
+            "a.py": """
+                from confluent_kafka import Producer
+                conf = {"acks": "all"}
+                conf["bootstrap.servers"] = "kafka-1.acme.example:9092"
+                Producer(conf)
+            """
+        },
+        {BUS},
+    ),
+    "a dict that is updated": (
+        {
+            "a.py": """
+                from confluent_kafka import Producer
+                conf = {"acks": "all"}
+                conf.update({"bootstrap.servers": "kafka-1.acme.example:9092"})
+                Producer({**conf, "linger.ms": 5})
+            """
+        },
+        {BUS},
+    ),
+    "a derived client": (
+        {"a.py": 'import kafka\nclass C(kafka.KafkaConsumer): ...\nC(bootstrap_servers="kafka-1.acme.example")\n'},
+        {BUS},
+    ),
+    "getattr": (
+        {"a.py": 'import kafka\ngetattr(kafka, "KafkaConsumer")(bootstrap_servers="kafka-1.acme.example")\n'},
+        {BUS},
+    ),
+    "import *": (
+        {"a.py": 'from kafka import *\nKafkaConsumer(bootstrap_servers="kafka-1.acme.example")\n'},
+        {BUS},
+    ),
+    "a broker from a file of JSON": (
+        {
+            "a.py": (
+                "import json, kafka\n"
+                'c = json.load(open("c.json"))\n'
+                'kafka.KafkaConsumer(bootstrap_servers=c["brokers"])\n'
+            ),
+            "c.json": '{"brokers": "kafka-1.acme.example:9092"}\n',
+        },
+        {BUS},
+    ),
+    "a Kafka tool in a script": ({"run.sh": "kcat -b kafka-1.acme.example:9092 -t x\n"}, {BUS}),
+    "a connector in compose": (
+        {
+            "compose.yaml": (
+                "services:\n  c:\n    environment:\n      CONNECT_BOOTSTRAP_SERVERS: kafka-1.acme.example:9092\n"
+            )
+        },
+        {BUS},
+    ),
+    "a command's option": (
+        {
+            "a.py": """
+                import argparse
+                parser = argparse.ArgumentParser()
+                parser.add_argument("--dsn", default="postgresql://orders-db.acme.example/o")
+            """
+        },
+        {DB},
+    ),
+    "a constant of a base class": (
+        {
+            "a.py": """
+                import httpx
+                class Base:
+                    host = "orders"
+                    @property
+                    def url(self):
+                        return f"https://{self.host}.acme.example"
+                class Api(Base):
+                    def get(self):
+                        return httpx.get(self.url + "/x")
+            """
+        },
+        {HOST},
+    ),
+    "a function of another module": (
+        {
+            "h.py": "import httpx\ndef fetch(url):\n    return httpx.get(url)\n",
+            "a.py": 'from h import fetch\nfetch("https://orders.acme.example/x")\n',
+        },
+        {HOST},
+    ),
+    "a path from the file's own place": (
+        {
+            "a.py": (
+                "from pathlib import Path\n"
+                "ROOT = Path(__file__).resolve().parents[1]\n"
+                '(ROOT / "orders" / "x").read_text()\n'
+            )
+        },
+        {NEIGHBOUR},
+    ),
+    "a copy of their package": (
+        {
+            "vendor/orders_service/__init__.py": "",
+            "a.py": 'import sys\nsys.path.append("vendor")\nimport orders_service\n',
+        },
+        {PACKAGE},
+    ),
+    "exec": ({"a.py": 'exec("import orders_service")\n'}, {PACKAGE}),
+    "pip in a Dockerfile": ({"Dockerfile": "FROM python\nRUN pip install orders-service==1.2\n"}, {PACKAGE}),
+    "conda": ({"environment.yml": "dependencies:\n  - python=3.12\n  - pip:\n    - orders-service==1\n"}, {PACKAGE}),
 }
 
 
@@ -657,6 +765,32 @@ LOOK_ALIKES: dict[str, dict[str, str]] = {
             'c = psycopg.connect("host=billing-db.acme.example")\n'
             'c.execute("select orders.id from billing.x as orders")\n'
         )
+    },
+    "a script beside its module": {"jobs/orders_service.py": "", "jobs/run.py": "import orders_service\n"},
+    "a link among data": {
+        "a.py": 'import redis\nredis.Redis(host="billing-redis").set("x", "https://orders.acme.example")\n'
+    },
+    "a link in a row": {
+        "a.py": """
+            import psycopg
+            c = psycopg.connect("host=billing-db.acme.example")
+            c.execute("insert into links values (%s)", ("https://orders.acme.example",))
+        """
+    },
+    "a referer": {
+        "a.py": """
+            import requests
+            requests.get("https://billing.acme.example", headers={"Referer": "https://orders.acme.example"})
+        """
+    },
+    "a source in an event": {"a.py": 'event = {"source": "https://orders.acme.example", "type": "x"}\n'},
+    "a URL taken apart": {
+        "a.py": 'from urllib.parse import urlparse\nurlparse("https://orders.acme.example/x").path\n'
+    },
+    "a default of a link to docs": {"a.py": 'import os\nos.getenv("DOCS_URL", "https://orders.acme.example/docs")\n'},
+    "a route of an ingress": {"i.yaml": "spec:\n  rules:\n  - http:\n      paths:\n      - path: /srv/orders\n"},
+    "what busline itself installs": {
+        "requirements.txt": "busline[kafka]==0.1\naiokafka==0.14.0\nkafka-python==3.0.8\n"
     },
 }
 

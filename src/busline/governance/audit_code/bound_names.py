@@ -121,7 +121,7 @@ class Names:
             return found
         if isinstance(func, ast.Attribute):
             owner = self._class(func.value, scope, 0)
-            return owner.functions.get(func.attr) if owner else None
+            return self._method(owner, func.attr, 0) if owner else None
         return None
 
     def _class(self, node: ast.expr, scope: Scope, depth: int) -> Scope | None:
@@ -175,11 +175,17 @@ class Names:
         bases = (self._class(base, owner.parent or owner, depth + 1) for base in owner.bases)
         return next((found for base in bases if base and (found := self._member(base, name, depth + 1))), [])
 
+    def _method(self, owner: Scope, name: str, depth: int) -> Scope | None:
+        if name in owner.functions or self._spent(depth):
+            return owner.functions.get(name)
+        bases = (self._class(base, owner.parent or owner, depth + 1) for base in owner.bases)
+        return next((found for base in bases if base and (found := self._method(base, name, depth + 1))), None)
+
     def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> Iterator[tuple[ast.expr, Scope]]:
         owner = self._class(node.value, scope, depth + 1)
         if owner is None:
             return
         yield from self._member(owner, node.attr, depth)
-        method = owner.functions.get(node.attr)
+        method = self._method(owner, node.attr, depth)
         if method is not None and method.is_property:
             yield from ((value, method) for value in method.returns)
