@@ -23,7 +23,7 @@ from busline.cli.audit import audited
 from busline.cli.main import run
 from busline.cli.target import of_environment, started
 from busline.contract.finding import Finding
-from busline.contract.model import Contract, Environment
+from busline.contract.model import Contract, Environment, ServiceSpec, Subscription
 from busline.contract.schema import parse
 from busline.contract.workspace import Workspace
 from busline.errors import NotPublished
@@ -34,7 +34,7 @@ from busline.governance.audit.probes import probe_findings, probe_listeners
 from busline.governance.audit.seen import Seen, look
 from busline.governance.audit.unused import Looking, find_unused
 from busline.governance.registry import Registry
-from busline.names import ContractName
+from busline.names import ContractName, Service
 from busline.record import Record, TopicPartition
 from busline.transport.base import Received, TopicSpec
 from busline.transport.guard import Acl, Credential, Quota, Resource
@@ -266,7 +266,7 @@ async def plant(shop: Shop, engine: Any, registry: Registry) -> dict[tuple[str, 
         ("quota-unexplained", "user ghost"): "",
         ("topic-without-contract", "topic orders_raw"): "",
         ("topic-without-contract", f"busline.dlq.{team}.gone"): "",
-        ("group-unexplained", "group console-consumer-1"): order,
+        ("group-unexplained", "group console-consumer-1"): f"{order}; used by User:admin",
         ("group-unexplained", f"group {invoicing}/other"): order,
         ("group-undeclared", f"group {invoicing} reads {account}"): "",
         ("reader-undeclared", f"{invoicing} reads coupon of {order} (release r7)"): "order_id",
@@ -361,9 +361,11 @@ async def test_what_cannot_be_reached_is_no_refusal(kafka: Any) -> None:
 
 
 def expected() -> Expected:
-    """Of a workspace with one event that is kept for a week."""
-    name = ContractName("shop.order-placed")
-    state = State(contracts={name: Contract(name=name)}, services={}, teams={}, today=dt.date(2026, 11, 24))
+    """Of a workspace with one event that is kept for a week, and somebody who reads it."""
+    name, reader = ContractName("shop.order-placed"), Service("billing/invoicing")
+    spec = ServiceSpec(name=reader, subscribes=(Subscription(contract=name, version=1),))
+    contracts = {name: Contract(name=name)}
+    state = State(contracts=contracts, services={reader: spec}, teams={}, today=dt.date(2026, 11, 24))
     return Expected(merged=state, applied=state, environment=Environment(name="prod", url="kafka://there"))
 
 

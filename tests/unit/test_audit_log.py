@@ -48,7 +48,9 @@ def test_refusals_are_counted_with_their_first_and_last_time() -> None:
 
 def test_what_was_allowed_says_who_wrote() -> None:
     log = read(line(said="Allowed"), line("User:CN=x, O=y", said="Allowed"), line("User:c/d", name="other"))
-    assert set(log.writers("orders.x")) == {"User:a/b", "User:CN=x, O=y"}
+    assert log.who("orders.x") == ["User:CN=x, O=y", "User:a/b"]
+    joined = line(said="Allowed", kind="Group", name="g", operation="READ", request="JoinGroup")
+    assert read(joined).who("g", operation="READ", kind="GROUP") == ["User:a/b"]
     assert log.allowed and Use("User:a/b", "WRITE", "orders.x") in log.used
 
 

@@ -24,7 +24,7 @@ def junit(report: Report) -> str:
         ET.SubElement(suite, "testcase", classname="busline", name=report.title)
     failures = sum(case.find("failure") is not None for case in suite)
     suite.attrib |= {"tests": str(len(suite)), "failures": str(failures), "errors": "0", "skipped": "0"}
-    suites = ET.Element("testsuites", name="busline check", tests=str(len(suite)), failures=str(failures))
+    suites = ET.Element("testsuites", name=f"busline {report.title}", tests=str(len(suite)), failures=str(failures))
     suites.append(suite)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=False)

@@ -80,7 +80,7 @@ async def audit(
 ) -> Audited:
     """open_: a connection of its own to the same engine, for a while. Raises what asking engine and registry raises."""
     log = await asyncio.to_thread(read_logs, asked.logs) if asked.logs else None
-    seen = await look(engine)
+    seen = await look(engine, log)
     found = Audited(findings=list(engine_findings(expected, seen)))
     if seen.brokers:
         tried = await probe_listeners(seen, asked.probe)

@@ -76,16 +76,17 @@ class Times:
 
 
 class Use(NamedTuple):
-    """Somebody used a right on a topic."""
+    """Somebody used a right on a topic, or read by a group."""
 
     principal: str
     operation: str
-    topic: str
+    name: str
+    kind: str = "TOPIC"
 
 
 @dataclass(kw_only=True)
 class AuthorizerLog:
-    """denied: by what was asked for. used: WRITE and READ of topics that were allowed, where the log has them.
+    """denied: by what was asked for. used: what was allowed of WRITE and READ, of topics and groups, if it is there.
 
     strange: lines that are not believed, or not understood; others: more than MAX_KINDS kept apart. allowed: whether
     the log says what was allowed at all. since: when its first line was written. told: what was refused up to then
@@ -110,8 +111,8 @@ class AuthorizerLog:
                 self._count(self.denied, line.access, line.when)
             return
         self.allowed = True
-        if line.access.kind == "TOPIC" and line.access.operation in ("READ", "WRITE"):
-            use = Use(line.access.principal, line.access.operation, line.access.name)
+        if line.access.kind in ("TOPIC", "GROUP") and line.access.operation in ("READ", "WRITE"):
+            use = Use(line.access.principal, line.access.operation, line.access.name, line.access.kind)
             self._count(self.used, use, line.when)
 
     def _count(self, counts: dict[K, Times], what: K, when: dt.datetime) -> None:
@@ -123,8 +124,9 @@ class AuthorizerLog:
             times = counts[what] = Times(first=when, last=when)
         times.take(when)
 
-    def writers(self, topic: str) -> dict[str, Times]:
-        return {use.principal: at for use, at in self.used.items() if use.topic == topic and use.operation == "WRITE"}
+    def who(self, name: str, *, operation: str = "WRITE", kind: str = "TOPIC") -> list[str]:
+        """The principals that did so, as far as the log reaches back."""
+        return sorted(one.principal for one in self.used if one[1:] == (operation, name, kind))
 
 
 def read_logs(paths: Iterable[Path], told: Mapping[Access, dt.datetime] | None = None) -> AuthorizerLog:

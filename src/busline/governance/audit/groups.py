@@ -107,9 +107,9 @@ def _life(name: str, seen: Seen) -> str:
     detail = seen.groups.get(name)
     members = [f"{member.client_id} on {member.host}" for member in detail.members] if detail else []
     state = f"{detail.state}, " if detail and detail.state else ""
-    return (
-        f"{state}{f'members {some(members)}' if members else 'no members'}; positions in {some(topics) or 'no topic'}"
-    )
+    who = f"members {some(members)}" if members else "no members"
+    used = seen.who(name, "READ", "GROUP")
+    return f"{state}{who}; positions in {some(topics) or 'no topic'}; used by {used}"
 
 
 def _owner(name: str, whose: Whose | None, expected: Expected, seen: Seen) -> str:

@@ -92,9 +92,9 @@ def writers(expected: Expected, log: AuthorizerLog | None, topic: str) -> str:
         USER + spec.user for state in expected.states for spec in state.services.values()
         if contract is not None and spec.publication(contract.name) is not None
     }  # fmt: skip
-    wrote = log.writers(topic)
-    strangers = sorted(wrote.keys() - declared)
-    return some(strangers) if strangers else some(sorted(wrote)) or "unknown"
+    wrote = log.who(topic)
+    strangers = [one for one in wrote if one not in declared]
+    return some(strangers or wrote) or "unknown"
 
 
 async def publish_refusals(engine: Transport, expected: Expected, paths: Iterable[Path]) -> int:

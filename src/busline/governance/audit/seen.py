@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from busline.governance.audit.authorizer_log import AuthorizerLog
+from busline.governance.audit.findings import some
 from busline.transport.base import Admin, Committed, Groups, TopicSpec, Transport
 from busline.transport.guard import Acl, Guarded, Mechanism, QuotaEntity
 from busline.transport.inspect import GroupDetail, Inspectable
@@ -15,7 +17,10 @@ from busline.transport.inspect import GroupDetail, Inspectable
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """guarded: it has an authorizer; None: it is no engine that could have one. settings: of topics, by Kafka's names.
-    brokers: each broker's settings by its number. committed: by group, each partition's position."""
+    brokers: each broker's settings by its number. committed: by group, each partition's position.
+
+    log: the authorizer's, where it is given.
+    """
 
     topics: Mapping[str, TopicSpec] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -26,14 +31,19 @@ class Seen:
     quotas: Mapping[QuotaEntity, Mapping[str, float]] = field(default_factory=dict)
     groups: Mapping[str, GroupDetail] = field(default_factory=dict)
     committed: Mapping[str, Mapping[tuple[str, int], Committed]] = field(default_factory=dict)
+    log: AuthorizerLog | None = None
+
+    def who(self, name: str, operation: str, kind: str) -> str:
+        """Who used a right, in words; nothing but the authorizer's log says it."""
+        return some(self.log.who(name, operation=operation, kind=kind) if self.log else ()) or "unknown"
 
 
-async def look(engine: Transport) -> Seen:
+async def look(engine: Transport, log: AuthorizerLog | None = None) -> Seen:
     """Raises NotAuthorized, Unreachable, AuthenticationFailed, TransportError."""
     topics, settings, groups, rights = await asyncio.gather(
         _topics(engine), _settings(engine), _groups(engine), _rights(engine)
     )
-    return Seen(topics=topics, **settings, **groups, **rights)
+    return Seen(topics=topics, log=log, **settings, **groups, **rights)
 
 
 async def _topics(engine: Transport) -> Mapping[str, TopicSpec]:

@@ -53,7 +53,8 @@ def _users_of(topic: str, seen: Seen) -> str:
     users = sorted({acl.principal for acl in seen.acls if acl.name == topic})
     groups = sorted(group for group, at in seen.committed.items() if any(t == topic for t, _ in at))
     parts = [f"rights of {some(users)}" if users else "", f"read by group {some(groups)}" if groups else ""]
-    return ", ".join(part for part in parts if part) or "no rights and no groups name it"
+    named = ", ".join(part for part in parts if part) or "no rights and no groups name it"
+    return f"{named}; written by {seen.who(topic, 'WRITE', 'TOPIC')}"
 
 
 def settings_that_differ(expected: Expected, seen: Seen) -> Iterator[Finding]:
