@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from busline.cli.declare import write_files
+from busline.contract.duration import milliseconds
 from busline.contract.model import Kind
 from busline.contract.workspace import Workspace
 from busline.errors import WorkspaceInvalid
@@ -75,6 +76,12 @@ def test_a_topic_keeps_its_settings_to_the_last_digit(folder: Path, retention: i
     assert contract.storage.partitions == 17 and contract.storage.max_record == 1_234_567
     assert contract.storage.retention == retention
     assert (contract.topic, contract.subject, contract.append_time) == ("ord", "ord-value", False)
+
+
+def test_no_file_says_a_retention_that_no_engine_has() -> None:
+    assert milliseconds(f"{2**63 - 1}ms") == 2**63 - 1
+    with pytest.raises(ValueError, match="write forever"):
+        milliseconds("9999999999999999999d")
 
 
 def test_versions_keep_their_order_whatever_their_numbers(folder: Path) -> None:
