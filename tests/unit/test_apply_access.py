@@ -1,11 +1,15 @@
 """plan and apply of rights, users and quotas: who gets what, in which order, and a crash anywhere only leaves less."""
 
+import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from busline.contract.model import Contract, Grant, Publication, ServiceSpec, Source, Subscription, TeamSpec, Version
 from busline.contract.schema import parse
@@ -14,6 +18,7 @@ from busline.governance.applied import read_applied
 from busline.governance.apply import apply
 from busline.governance.intent import KEY
 from busline.governance.plan import Goal, Plan, plan_changes
+from busline.governance.rights import wanted_access
 from busline.names import ContractName, Service, Team
 from busline.record import Position, Record
 from busline.testing.guarded_memory import GuardedMemory
@@ -207,6 +212,51 @@ async def _run(name: str, *, before: bool, stop: int) -> Mortal:
     engine.left = 10**9
     await brought(engine, AFTER)
     return engine
+
+
+NAMES = [f"{team}/svc-{letter}" for team in ("orders", "billing") for letter in "abc"]
+WORKSPACES = st.sets(st.sampled_from(NAMES)).map(
+    lambda names: goal(contract(*sorted(names)), *[reader(Service(name)) for name in sorted(names)])
+)
+PLANTED = st.sets(
+    st.builds(
+        lambda user, name, operation, prefixed: Acl(f"User:{user}", Resource.TOPIC, name, operation, prefixed),
+        st.sampled_from([*NAMES, "legacy", "*"]),
+        st.sampled_from([str(ORDERS), "*", "orders."]),
+        st.sampled_from(["read", "all"]),
+        st.booleans(),
+    ),
+    max_size=4,
+)
+
+
+@given(before=WORKSPACES, after=WORKSPACES, planted=PLANTED, stops=st.lists(st.integers(0, 40), max_size=3))
+@settings(deadline=None, max_examples=60)
+def test_from_any_access_to_any_other_by_any_stops(
+    before: Goal, after: Goal, planted: set[Acl], stops: list[int]
+) -> None:
+    """At each moment within the old access or within the new one, whatever was there by hand."""
+
+    async def run() -> None:
+        engine = Mortal("")
+        await engine.start()
+        await brought(engine, before)
+        engine.rights |= planted
+        old, foreign = engine.rights, {acl for acl in planted if acl.user in ("legacy", "*")}
+        engine.held = [old]
+        for stop in stops:
+            engine.left = stop
+            with contextlib.suppress(Stopped):
+                await brought(engine, after)
+        engine.left = 10**9
+        await brought(engine, after)
+        new = engine.rights
+        assert new == wanted_access(after.published, after.services, after.teams, TODAY).acls.keys() | foreign
+        assert all(held <= old or held <= new for held in engine.held)
+        assert (await plan_changes(after, engine)).is_empty
+        await engine.aclose()
+
+    asyncio.run(run())
 
 
 async def test_what_a_stopped_apply_took_is_awaited_by_the_next(engine: Mortal) -> None:

@@ -52,7 +52,7 @@ class Goal:
     def planned(self) -> frozenset[str]:
         """Teams whose contracts, services and users are looked at."""
         if self.only:
-            return frozenset(self.only)
+            return frozenset(self.only) | self.removed
         return self.own_teams | self.removed | {name.team for name in self.own}
 
     @cached_property
