@@ -424,3 +424,11 @@ async def denials_in(engine: KafkaTransport) -> list[dict[str, Any]]:
     spans = {p: Span(bounds.first, bounds.next) for p, bounds in (await engine.bounds(name)).items()}
     async with contextlib.aclosing(read_stretch(engine, name, spans)) as stretch:
         return [decode(record) async for item in stretch if isinstance(item, Received) for record in item.records]
+
+
+async def test_asking_who_may_write_to_a_registry_changes_nothing(registry: str) -> None:
+    async with Registry.at(registry) as client:
+        before = await client.subjects()
+        assert await client.may_write() is True, "this one asks nobody who they are"
+        assert await client.subjects() == before
+        assert await client.versions("busline-probe") == []
