@@ -67,8 +67,8 @@ def refusal_findings(expected: Expected, log: AuthorizerLog) -> Iterator[Finding
         more = f"; {log.others} of too many kinds were counted only" if log.others else ""
         yield found(
             "log-unreadable",
-            f"{log.strange} lines of the authorizer's log cannot be told apart{more}",
-            "Let its layout write line ends out: appender.authorizer.layout.pattern=[%d] %p %enc{%m}{CRLF} (%c)%n",
+            f"lines of the authorizer's log that cannot be told apart: {log.strange}{more}",
+            "Look at them, and let the layout write line ends out: appender.authorizer.layout.pattern=[%d] %p %enc{%m}{CRLF} (%c)%n",
             at=expected.place,
             ask=expected.contact("busline"),
         )
