@@ -27,7 +27,7 @@ from busline.governance.live import read_live
 from busline.governance.ownership import Ownership
 from busline.governance.topics import TopicPlan
 from busline.transport.base import Admin, TopicRemoval, Transport
-from busline.transport.guard import MECHANISMS, Acl, Credential, Guarded
+from busline.transport.guard import Acl, Credential, Guarded, Mechanism
 
 Narrate: TypeAlias = Callable[[str], None]
 T = TypeVar("T")
@@ -105,8 +105,8 @@ class AccessSteps:
 
     async def give(self, secrets: SecretSource | None) -> None:
         plan, hands, engine = self.plan, self.hands, self.engine
-        gone = [
-            (user, kind) for user in sorted(plan.gone_users) for kind in MECHANISMS if kind in plan.gone_users[user]
+        gone: list[tuple[str, Mechanism]] = [
+            (user, kind) for user in sorted(plan.gone_users) for kind in sorted(plan.gone_users[user])
         ]
         await hands.each(gone, RIGHTS_AT_ONCE, "5/7 secrets of users deleted", engine.delete_secrets)
         await hands.each(sorted(plan.lift), RIGHTS_AT_ONCE, "5/7 denials lifted", engine.delete_acls)
