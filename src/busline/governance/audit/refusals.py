@@ -68,7 +68,8 @@ def refusal_findings(expected: Expected, log: AuthorizerLog) -> Iterator[Finding
         yield found(
             "log-unreadable",
             f"lines of the authorizer's log that cannot be told apart: {log.strange}{more}",
-            "Look at them, and let the layout write line ends out: appender.authorizer.layout.pattern=[%d] %p %enc{%m}{CRLF} (%c)%n",
+            "Look at them, and let the layout write line ends out:"
+            " appender.authorizer.layout.pattern=[%d] %p %enc{%m}{CRLF} (%c)%n",
             at=expected.place,
             ask=expected.contact("busline"),
         )
