@@ -221,6 +221,18 @@ def test_grants_join_a_contract_as_its_owner_wrote_it(folder: Path) -> None:
     assert "# as agreed\naccess: {subscribe: [], read: [billing/bill]}" in file.read_text()
 
 
+def test_what_apply_made_for_services_that_are_there_is_no_matter_for_adopting(folder: Path) -> None:
+    adopted(folder, cluster("ord"))
+    (folder / "orders" / "native.service.yaml").write_text("subscribes: {orders.ord: {version: 1, fields: []}}\n")
+    (folder / "orders" / "team.yaml").write_text("contact: {}\n")
+    workspace = Workspace.load(folder)
+    made_by_apply = frozenset(rights(workspace))
+    assert {acl.user for acl in made_by_apply} == {"orders/native", "orders/people"}
+    users = frozenset({"orders/native", "orders/people"})
+    made, _ = adopted(folder, cluster("ord", acls=made_by_apply, users=users), "ord*=orders", "*=orders")
+    assert not made.files and not made.left
+
+
 ACLS = st.builds(
     Acl,
     principal=st.sampled_from(["User:bill", "User:ord-a", "User:ord-b", "User:nobody", "User:*", "Group:x"]),

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from busline.contract.declaration import contract_path, service_path, version_path
 from busline.contract.finding import Finding, Severity
@@ -31,6 +31,9 @@ from busline.names import ContractName
 
 Wrong: TypeAlias = "dict[ContractName | str, Finding]"
 """By contract, or by the name of a user."""
+
+_IDLE: Final = (Reason.NO_RIGHTS, True)
+"""A user that a service file names, and which has no right yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +114,16 @@ class _Draft:
         self.versions = {name: len(contract.versions) for name, contract in there}
         self.versions |= {name: len(stream.schemas) for name, stream in self.streams.items()}
         known = {spec.user: spec.name for spec in services.values()}
-        found, self.left = find_users(self.live, self.topics, self.asked.owners, Names(services), known)
+        found, left = find_users(self.live, self.topics, self.asked.owners, Names(services), known)
+        said = self._said()
+        self.left = [one for one in left if one.about not in said and (one.reason, one.about in known) != _IDLE]
         for user in (user for user in found if user.name not in self.skipped):
             self._take(added(user, self.streams) if user.service in services else user)
+
+    def _said(self) -> set[str]:
+        """The ACLs that the workspace's contracts give already."""
+        there = self.asked.workspace
+        return {str(acl) for acl in wanted_access(there.contracts, there.services, there.teams, self.asked.today).acls}
 
     def _take(self, user: User) -> None:
         """The user with its service's file; a file that is there and people's own is left to them."""

@@ -18,7 +18,7 @@ from busline.governance.adopt.naming import Names
 from busline.governance.adopt.owners import USER, Owners
 from busline.governance.rights import READ, WRITE
 from busline.governance.running import parse_group
-from busline.names import RESERVED_TEAM, ContractName, Service, Team
+from busline.names import PEOPLE, RESERVED_TEAM, ContractName, Service, Team
 from busline.transport.guard import Acl, Quota, QuotaEntity, Resource
 
 _ANYBODY: Final = "*"
@@ -78,11 +78,16 @@ def find_users(
             rights[acl.user].add(acl)
     users: list[User] = []
     for name, right in sorted(rights.items()):
-        if not name.startswith(f"{RESERVED_TEAM}/"):
+        if not _is_own(name):
             found = _User(name, right, live, streams, owners, known.get(name), topics)
             left += found.left()
             users += found.made(names)
     return users, left
+
+
+def _is_own(user: str) -> bool:
+    """busline's own users, and a team's persons: no service stands behind them."""
+    return user.startswith(f"{RESERVED_TEAM}/") or user.endswith(f"/{PEOPLE}")
 
 
 @dataclass(frozen=True)
