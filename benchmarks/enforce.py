@@ -13,8 +13,8 @@ from typing import Final
 from benchmarks.harness import Case
 from busline.contract.model import Contract, Grant, Publication, ServiceSpec, Storage, Subscription, TeamSpec, Version
 from busline.contract.schema import parse
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
 from busline.names import ContractName, Service, Team
 from busline.transport.base import TopicSpec
 from busline.transport.guard import USER, Acl, Credential, Resource

@@ -21,9 +21,9 @@ from busline import Bus
 from busline.codec.codec import Codec
 from busline.contract.infer import infer
 from busline.contract.model import Publication, ServiceSpec, Subscription
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
-from busline.governance.secrets import SecretPlaces, Secrets
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
+from busline.governance.users.secrets import SecretPlaces, Secrets
 from busline.names import ContractName, Service
 from busline.transport.base import Admin, TopicSpec
 from busline.transport.resolve import resolve

@@ -20,9 +20,9 @@ from typing import TypeVar
 
 from busline import Bus, Event
 from busline.contract.workspace import Workspace
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
-from busline.governance.secrets import SecretPlaces, Secrets
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
+from busline.governance.users.secrets import SecretPlaces, Secrets
 from busline.transport.resolve import resolve
 from examples.flights import board, data, delays, direct
 from examples.flights.models import AircraftMoved, FlightCancelled, WeatherObserved, moment

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from busline.contract.workspace import Workspace
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
-from busline.governance.rights import wanted_access
-from busline.governance.secrets import SecretPlaces, Secrets
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
+from busline.governance.state.rights import wanted_access
+from busline.governance.users.secrets import SecretPlaces, Secrets
 from busline.transport.guard import Resource
 from busline.transport.kafka.engine import KafkaTransport
 from busline.transport.security import Security

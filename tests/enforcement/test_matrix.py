@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
 from busline.names import CONTRACT_LOG, Service
 from busline.testing.access_states import READ, TODAY, WRITE, AccessState, access_states
 from scripts.raw_kafka import RawKafka, batch

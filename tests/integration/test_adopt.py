@@ -22,10 +22,10 @@ from busline.governance.adopt.adoption import Adoption, Asked, adopt
 from busline.governance.adopt.left import Reason
 from busline.governance.adopt.live import Live, read_live
 from busline.governance.adopt.owners import owners_of
-from busline.governance.goal import Goal
-from busline.governance.plan import Plan, plan_changes
-from busline.governance.registry import Registry
-from busline.governance.rights import wanted_access
+from busline.governance.plan.plan import Plan, plan_changes
+from busline.governance.registry.registry import Registry
+from busline.governance.state.goal import Goal
+from busline.governance.state.rights import wanted_access
 from busline.names import Service
 from busline.record import Position, Record, TopicPartition
 from busline.transport.guard import Acl, Credential, Quota, Resource

@@ -20,10 +20,10 @@ from busline.contract.model import (
 )
 from busline.contract.schema import parse
 from busline.errors import ApplyError, NotAuthorized, RegistryRefused, UnknownTopic
-from busline.governance.applied import read_applied
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
-from busline.governance.registry import Registry
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
+from busline.governance.registry.registry import Registry
+from busline.governance.state.applied import read_applied
 from busline.names import ContractName, Service, Team
 from busline.testing.engines import started
 from busline.transport.base import TopicSpec, Transport

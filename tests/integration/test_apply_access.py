@@ -10,11 +10,11 @@ import pytest
 from busline.contract.model import Contract, Grant, Publication, ServiceSpec, Subscription, TeamSpec, Version
 from busline.contract.schema import parse
 from busline.errors import ApplyError, BuslineError, NotAuthorized
-from busline.governance.applied import read_applied
-from busline.governance.apply import apply
-from busline.governance.intent import KEY
-from busline.governance.plan import Goal, Plan, plan_changes
-from busline.governance.principals import APPLY, PLAN, platform_acls
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, Plan, plan_changes
+from busline.governance.state.applied import read_applied
+from busline.governance.state.intent import KEY
+from busline.governance.users.principals import APPLY, PLAN, platform_acls
 from busline.names import ContractName, Service, Team
 from busline.record import Position, Record
 from busline.transport.base import Seekable

@@ -8,8 +8,8 @@ import pytest
 from busline.contract.model import Contract, Grant, Publication, ServiceSpec, Subscription, TeamSpec, Version
 from busline.contract.schema import parse
 from busline.errors import BuslineError
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
 from busline.names import ContractName, Service, Team
 from busline.transport.guard import Acl, Credential
 from busline.transport.kafka.engine import KafkaTransport

@@ -33,7 +33,7 @@ from busline.governance.audit.expected import Expected, State
 from busline.governance.audit.probes import probe_findings, probe_listeners
 from busline.governance.audit.seen import Seen, look
 from busline.governance.audit.unused import Looking, find_unused
-from busline.governance.registry import Registry
+from busline.governance.registry.registry import Registry
 from busline.names import ContractName, Service
 from busline.record import Record, TopicPartition
 from busline.transport.base import Received, TopicSpec

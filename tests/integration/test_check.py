@@ -14,7 +14,7 @@ import yaml
 
 from busline.cli.main import run
 from busline.contract.finding import Finding
-from busline.governance.baseline import Baseline, fingerprint
+from busline.governance.gate.baseline import Baseline, fingerprint
 
 ROOT = Path(__file__).parents[2]
 VERSION = "schemas/orders/order-placed/{}.avsc"

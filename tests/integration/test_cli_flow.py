@@ -548,3 +548,22 @@ def test_tail_shows_what_comes_and_ctrl_c_ends_it_with_130(hello: Path, busline:
         tail.wait()
         tail.stdout.close()
         tail.stderr.close()
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 3), (b"\n", 3), (b"y\n", 0)])
+def test_a_person_is_asked_before_access_widens(
+    inside: Any, monkeypatch: pytest.MonkeyPatch, answer: bytes, code: int
+) -> None:
+    monkeypatch.setattr("busline.cli.apply.somebody_is_there", lambda output: True)
+    done = inside("apply", "--env", "local", given=answer)
+    assert done.returncode == code
+    assert "everyone in the company may have it" in done.stdout
+    assert "Apply this to local (sqlite:///" in done.stderr
+    assert inside("plan", "--env", "local", "--exit-code").returncode == (3 if code else 0)
+
+
+def test_a_pipeline_and_who_says_yes_are_not_asked(inside: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert inside("apply", "--env", "local").returncode == 0
+    monkeypatch.setattr("busline.cli.apply.somebody_is_there", lambda output: True)
+    again = inside("apply", "--env", "local", "--yes")
+    assert (again.returncode, again.stdout) == (0, "no changes\n")

@@ -5,6 +5,7 @@ the administrator who makes busline's own users once.
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ import pytest
 
 from busline.cli.main import run
 from busline.errors import AuthenticationFailed, NotAuthorized, NotPublished
-from busline.governance.principals import APPLY, AUDIT, PLAN, PRINCIPALS, platform_acls
+from busline.governance.users.principals import APPLY, AUDIT, PLAN, PRINCIPALS, platform_acls
 from busline.record import Position, Record
 from busline.transport.base import TopicSpec
 from busline.transport.guard import Acl, Credential, Quota, Resource
@@ -263,7 +264,7 @@ def test_a_secret_is_rotated_with_both_good_meanwhile(team: Team, busline: Busli
     assert (code, "under way" in err) == (1, True)
     note = busline(PLAN, "plan", "--env", "deny", "--exit-code")
     assert note[0] == 0
-    assert re.search(rf"the secret of {team.publisher} is being rotated to SCRAM-SHA-256 since \d", note[2])
+    assert re.search(rf"the secret of {team.publisher} is being rotated to SCRAM-SHA-256 since \d", note[1])
     code, out, err = busline(APPLY, *rotating, "--finish")
     assert code == 0, err
     assert "logs in by SCRAM-SHA-256" in out
@@ -276,6 +277,44 @@ def test_a_secret_is_rotated_with_both_good_meanwhile(team: Team, busline: Busli
     assert busline(APPLY, *rotating, "--abort")[0] == 0
     assert doing(team, own(team, PLAN), lambda engine: engine.users())[team.publisher] == {"SCRAM-SHA-256"}
     doing(team, team.login(team.publisher, "SCRAM-SHA-256"), lambda engine: writes(engine, team.contract))
+
+
+def test_what_check_finds_refuses_the_plan_before_anything_is_touched(team: Team, busline: Busline) -> None:
+    team.write(f"{team.name}/order/1.avsc", (SCHEMA % team.name).replace("Unique for ever, given by the shop.", ""))
+    for command in ("plan", "apply"):
+        code, out, err = busline(APPLY, command, "--env", "deny")
+        assert (code, out) == (4, "")
+        assert "'order_id' has no doc" in err
+    assert team.contract not in doing(team, own(team, PLAN), lambda engine: engine.topics())
+
+
+def test_a_store_of_secrets_gets_new_ones_and_is_asked_for_those_it_has(team: Team, busline: Busline) -> None:
+    vault = team.folder / "vault.py"
+    vault.write_text(
+        "import os, sys, pathlib\n"
+        "file = pathlib.Path(__file__).with_name(os.environ['BUSLINE_USER'].replace('/', '.') + '.kept')\n"
+        "if sys.argv[1:] == ['put']:\n    file.write_text(sys.stdin.read())\n"
+        "elif file.exists():\n    print(file.read_text().strip())\n"
+    )
+    services = f'services: {{read: ["{sys.executable}", "{vault}"], store: ["{sys.executable}", "{vault}", put]}}'
+    file = team.folder / "schemas" / "busline.yaml"
+    file.write_text(file.read_text().replace("enforce: deny", f"enforce: deny, credentials: {{{services}}}"))
+    kept = team.folder / f"{team.subscriber.replace('/', '.')}.kept"
+    kept.write_text("what-the-vault-has-already\n")
+    code, out, err = busline(APPLY, "apply", "--env", "deny")
+    assert code == 0, err
+    assert f"secret of {team.subscriber} (SCRAM-SHA-512): as given by the command {sys.executable}" in err
+    assert not (team.folder / ".busline").exists()
+    new = (team.folder / f"{team.publisher.replace('/', '.')}.kept").read_text().strip()
+    assert new not in out + err
+    for user, secret in ((team.publisher, new), (team.subscriber, "what-the-vault-has-already")):
+        doing(team, Security(user=user, password=secret), lambda engine: engine.bounds(team.contract))
+
+
+def test_a_rotation_is_not_taken_for_a_dry_run(team: Team, busline: Busline) -> None:
+    rotating = ("apply", "--env", "deny", "--rotate", team.publisher)
+    assert busline(APPLY, *rotating, "--dry-run")[0] == 2
+    assert busline(APPLY, *rotating, "--team", team.name)[0] == 2
 
 
 def test_an_unknown_service_is_not_rotated(team: Team, busline: Busline) -> None:

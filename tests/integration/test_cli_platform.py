@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from busline.governance.principals import APPLY, AUDIT, PLAN, PRINCIPALS, PROBE, platform_acls
+from busline.governance.users.principals import APPLY, AUDIT, PLAN, PRINCIPALS, PROBE, platform_acls
 from busline.transport.guard import USER, Acl, Resource
 
 TOOL = """#!/bin/sh

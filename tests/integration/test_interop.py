@@ -32,10 +32,10 @@ from busline.bus.letter import Letter, parse_letter
 from busline.codec.framing import Fingerprint, RegistryId, split
 from busline.contract.avro import schema_of
 from busline.contract.workspace import Workspace
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
-from busline.governance.registry import Registry
-from busline.governance.secrets import SecretPlaces, Secrets
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
+from busline.governance.registry.registry import Registry
+from busline.governance.users.secrets import SecretPlaces, Secrets
 from busline.names import ContractName, Service
 from busline.record import TopicPartition
 from busline.testing.engines import started

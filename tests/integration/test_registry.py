@@ -7,8 +7,8 @@ import pytest
 
 from busline.contract.schema import Schema, parse
 from busline.errors import RegistryRefused, RegistryUnreachable
-from busline.governance.registry import Registry
-from busline.governance.registry_http import Patience, RegistryHttp
+from busline.governance.registry.http import Patience, RegistryHttp
+from busline.governance.registry.registry import Registry
 
 pytestmark = pytest.mark.registry
 

@@ -15,12 +15,12 @@ from busline.cli.main import run
 from busline.contract.evolution.readers import Origin
 from busline.contract.workspace import Workspace
 from busline.errors import ReadersHurt
-from busline.governance.apply import apply
-from busline.governance.deployment import Place, contract_obstacles, service_obstacles
-from busline.governance.plan import Goal, plan_changes
-from busline.governance.running import Deployed, look
-from busline.governance.secrets import SecretPlaces, Secrets
-from busline.governance.survey import Merged
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
+from busline.governance.readers.deployment import Place, contract_obstacles, service_obstacles
+from busline.governance.readers.running import Deployed, look
+from busline.governance.readers.survey import Merged
+from busline.governance.users.secrets import SecretPlaces, Secrets
 from busline.names import ContractName, Service
 from busline.transport.base import Transport
 from busline.transport.resolve import resolve

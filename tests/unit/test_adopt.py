@@ -19,8 +19,8 @@ from busline.governance.adopt.adoption import Adoption, Asked, adopt
 from busline.governance.adopt.left import Reason
 from busline.governance.adopt.live import Live, SubjectSeen
 from busline.governance.adopt.owners import owners_of
-from busline.governance.registry import Stored
-from busline.governance.rights import wanted_access
+from busline.governance.registry.registry import Stored
+from busline.governance.state.rights import wanted_access
 from busline.names import ContractName, Service
 from busline.transport.base import TopicSpec
 from busline.transport.guard import Acl, QuotaEntity, Resource

@@ -14,7 +14,7 @@ from busline.contract.workspace import Workspace
 from busline.governance.adopt.adoption import Asked, adopt
 from busline.governance.adopt.live import Live, SubjectSeen
 from busline.governance.adopt.owners import Owners, owners_of
-from busline.governance.registry import Stored
+from busline.governance.registry.registry import Stored
 from busline.transport.base import TopicSpec
 from busline.transport.guard import Acl, Resource
 

@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from busline.governance.registry import Registry, Stored
-from busline.governance.registry_http import Patience, RegistryHttp
+from busline.governance.registry.http import Patience, RegistryHttp
+from busline.governance.registry.registry import Registry, Stored
 
 NAMES = [f"s-{n:04}-value" for n in range(1_234)]
 

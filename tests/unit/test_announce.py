@@ -26,9 +26,9 @@ from busline.contract.model import (
 from busline.contract.own_contracts import own_contracts
 from busline.contract.schema import parse
 from busline.errors import ContractUnknown
-from busline.governance.announce import Announcer, denials
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
+from busline.governance.apply.announce import Announcer, denials
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
 from busline.names import CONTRACT_LOG, ContractName, Service, Team
 from busline.platform import AccessChanged, AccessDenied, ContractChanged
 from busline.record import Position, Record

@@ -11,11 +11,11 @@ import pytest
 from busline.contract.model import Contract, Kind, Publication, ServiceSpec, Storage, Subscription, TeamSpec, Version
 from busline.contract.schema import Schema, parse
 from busline.errors import ApplyError, RegistryRefused, Unreachable
-from busline.governance.applied import read_applied
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, Plan, plan_changes
-from busline.governance.registry import Registry
-from busline.governance.registry_http import Patience, RegistryHttp
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, Plan, plan_changes
+from busline.governance.registry.http import Patience, RegistryHttp
+from busline.governance.registry.registry import Registry
+from busline.governance.state.applied import read_applied
 from busline.names import CONTRACT_LOG, ContractName, Service, Team
 from busline.record import Position, Record
 from busline.transport.base import TopicSpec

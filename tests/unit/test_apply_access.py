@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from busline.contract.model import Contract, Grant, Publication, ServiceSpec, Source, Subscription, TeamSpec, Version
 from busline.contract.schema import parse
 from busline.errors import ApplyError, NotInForce
-from busline.governance.applied import read_applied
-from busline.governance.apply import apply
-from busline.governance.intent import KEY
-from busline.governance.plan import Goal, Plan, plan_changes
-from busline.governance.rights import wanted_access
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, Plan, plan_changes
+from busline.governance.state.applied import read_applied
+from busline.governance.state.intent import KEY
+from busline.governance.state.rights import wanted_access
 from busline.names import ContractName, Service, Team
 from busline.record import Position, Record
 from busline.testing.guarded_memory import GuardedMemory

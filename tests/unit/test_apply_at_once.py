@@ -9,9 +9,9 @@ import pytest
 from busline.bus.contract_log import SPEC, ContractLog
 from busline.contract.entries import Catalog
 from busline.errors import ApplyError, Fenced, NotPublished
-from busline.governance.applied import read_applied
-from busline.governance.intent import KEY, begun, read_intent
-from busline.governance.journal import Journal, journal
+from busline.governance.apply.journal import Journal, journal
+from busline.governance.state.applied import read_applied
+from busline.governance.state.intent import KEY, begun, read_intent
 from busline.record import Position, Record
 from busline.testing.guarded_memory import GuardedMemory
 from busline.transport.guard import Acl, Resource

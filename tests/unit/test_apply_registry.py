@@ -12,10 +12,10 @@ import pytest
 from busline.contract.model import Contract, Version
 from busline.contract.schema import Schema, parse
 from busline.errors import RegistryRefused
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, plan_changes
-from busline.governance.registry import Registry
-from busline.governance.registry_http import Patience, RegistryHttp
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, plan_changes
+from busline.governance.registry.http import Patience, RegistryHttp
+from busline.governance.registry.registry import Registry
 from busline.names import ContractName
 from busline.transport.memory import MemoryTransport
 

@@ -9,9 +9,9 @@ import pytest
 from busline.contract.model import Contract, Grant, Publication, ServiceSpec, Storage, Subscription, TeamSpec, Version
 from busline.contract.schema import parse
 from busline.errors import ApplyError
-from busline.governance.applied import read_applied
-from busline.governance.apply import apply
-from busline.governance.plan import Goal, Plan, plan_changes
+from busline.governance.apply.apply import apply
+from busline.governance.plan.plan import Goal, Plan, plan_changes
+from busline.governance.state.applied import read_applied
 from busline.names import CONTRACT_LOG, ContractName, Service, Team
 from busline.record import Record, TopicPartition
 from busline.testing.guarded_memory import GuardedMemory

@@ -40,8 +40,8 @@ from busline.governance.audit.registry import is_weaker
 from busline.governance.audit.samples import Samples, sample_findings
 from busline.governance.audit.seen import Seen
 from busline.governance.audit.topics import settings_that_differ, topics_without_contract
-from busline.governance.principals import platform_acls
-from busline.governance.rotation import Rotation
+from busline.governance.users.principals import platform_acls
+from busline.governance.users.rotation import Rotation
 from busline.names import ContractName, Group, Service, Team
 from busline.record import StoredRecord
 from busline.transport.base import Committed, TopicSpec

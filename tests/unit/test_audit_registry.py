@@ -13,8 +13,8 @@ from busline.contract.model import Contract, Environment, Known, Version
 from busline.contract.schema import Schema, parse
 from busline.governance.audit.expected import Expected, State
 from busline.governance.audit.registry import registry_findings
-from busline.governance.registry import Registry
-from busline.governance.registry_http import Patience, RegistryHttp
+from busline.governance.registry.http import Patience, RegistryHttp
+from busline.governance.registry.registry import Registry
 from busline.names import ContractName
 
 ORDER = ContractName("orders.order-placed")

@@ -11,8 +11,8 @@ from busline.contract.evolution.levels import check_levels
 from busline.contract.evolution.traps import find_traps
 from busline.contract.rules.evaluate import check_rules
 from busline.contract.workspace import Workspace
-from busline.governance.comparison_base import Base
-from busline.governance.gate import Part, Question, run_gate
+from busline.governance.gate.comparison_base import Base
+from busline.governance.gate.gate import Part, Question, run_gate
 
 made: Any = importlib.import_module("benchmarks.workspace")
 SIZE = made.Size(contracts=60, versions=180, services=40)

@@ -16,7 +16,7 @@ from busline.cli.report.report import Report
 from busline.contract.finding import Finding, Severity
 from busline.contract.rules.catalogue import ALL_RULES
 from busline.errors import ConfigurationError
-from busline.governance.baseline import FILE, Baseline, baseline_text, fingerprint, read_baseline
+from busline.governance.gate.baseline import FILE, Baseline, baseline_text, fingerprint, read_baseline
 
 ROOT = Path(__file__).parents[2]
 ERROR = Finding(

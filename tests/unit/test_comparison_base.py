@@ -4,7 +4,7 @@ from pathlib import Path
 
 from busline.contract.entries import Catalog, entries
 from busline.contract.workspace import Workspace
-from busline.governance.comparison_base import in_catalog
+from busline.governance.gate.comparison_base import in_catalog
 
 
 def workspace(folder: Path, *contracts: str) -> Workspace:

@@ -22,9 +22,9 @@ from busline.contract.model import (
 )
 from busline.contract.schema import parse
 from busline.errors import ConfigurationError
-from busline.governance.deployment import Obstacle, Place, contract_obstacles, service_obstacles
-from busline.governance.running import Deployed, parse_group
-from busline.governance.survey import Merged, Survey, conflicts
+from busline.governance.readers.deployment import Obstacle, Place, contract_obstacles, service_obstacles
+from busline.governance.readers.running import Deployed, parse_group
+from busline.governance.readers.survey import Merged, Survey, conflicts
 from busline.names import ContractName, Group, Service, Team
 
 TODAY = dt.date(2026, 11, 24)

@@ -18,8 +18,8 @@ from busline.contract.model import Contract, Source, Version
 from busline.contract.schema import Schema, parse
 from busline.contract.workspace import Workspace
 from busline.errors import EncodeError
-from busline.governance.examples import check_examples
-from busline.governance.gate import Part, Question, run_gate
+from busline.governance.gate.examples import check_examples
+from busline.governance.gate.gate import Part, Question, run_gate
 from busline.names import ContractName
 from busline.testing.strategies import avro_schemas, values_of
 

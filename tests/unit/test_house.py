@@ -31,7 +31,7 @@ LIBRARIES = {
     "kafka": ["transport/kafka/"],
     "cramjam": ["transport/kafka/"],
     "apsw": ["transport/sqlite"],
-    "httpx": ["governance/registry"],
+    "httpx": ["governance/registry/http"],
     "yaml": ["contract/yaml_reader.py", "contract/yaml_scan.py", "contract/declaration.py", "contract/yaml_edit.py"],
     "click": ["cli/"],
     "rich": ["cli/"],

@@ -18,7 +18,7 @@ from busline.contract.model import (
     Version,
 )
 from busline.contract.schema import parse
-from busline.governance.rights import Access, wanted_access
+from busline.governance.state.rights import Access, wanted_access
 from busline.names import ContractName, Service, Team
 from busline.transport.guard import Acl, Quota, Resource
 

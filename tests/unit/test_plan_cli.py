@@ -14,8 +14,8 @@ from busline.cli.plan_file import PlanFile, read_plan, write_plan
 from busline.cli.plan_view import Shown
 from busline.cli.planning import Asked, Planned
 from busline.errors import ConfigurationError, PlanStale
-from busline.governance.change import Change
-from busline.governance.record_lines import moved, record_lines
+from busline.governance.plan.record_lines import moved, record_lines
+from busline.governance.state.change import Change
 from busline.names import Team
 
 SERVICES = [f"team{number % 7}/service-{number}" for number in range(400)]

@@ -14,8 +14,8 @@ from busline.errors import (
     RegistryRefused,
     RegistryUnreachable,
 )
-from busline.governance.registry import Registered, Registry
-from busline.governance.registry_http import MAX_BODY, Patience, RegistryHttp, credentials_from
+from busline.governance.registry.http import MAX_BODY, Patience, RegistryHttp, credentials_from
+from busline.governance.registry.registry import Registered, Registry
 
 SCHEMA = parse({"type": "record", "name": "A", "fields": [{"name": "a", "type": "string"}]})
 Handler = Callable[[httpx.Request], httpx.Response]

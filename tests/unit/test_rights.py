@@ -2,7 +2,7 @@
 
 from hypothesis import Phase, given, settings
 
-from busline.governance.rights import wanted_access
+from busline.governance.state.rights import wanted_access
 from busline.testing.access_states import TODAY, AccessState, access_states
 from busline.transport.guard import USER, Acl, Resource
 

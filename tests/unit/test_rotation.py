@@ -8,7 +8,7 @@ import pytest
 
 from busline.bus.contract_log import ContractLog, write
 from busline.errors import ApplyError, ContractError
-from busline.governance.rotation import Rotation, abort, finish, rotate, rotations
+from busline.governance.users.rotation import Rotation, abort, finish, rotate, rotations
 from busline.names import Service
 from busline.testing.guarded_memory import GuardedMemory
 from busline.transport.guard import Credential, Mechanism
@@ -159,7 +159,7 @@ async def test_of_two_who_begin_at_once_one_is_told(engine: Engine, monkeypatch:
         await write(transport, {other.key: other.record()})
         return await write(transport, changes)
 
-    monkeypatch.setattr("busline.governance.rotation.write", late)
+    monkeypatch.setattr("busline.governance.users.rotation.write", late)
     with pytest.raises(ApplyError, match="another run"):
         await begin(engine)
     assert set(engine.secrets[SERVICE]) == {OLD}

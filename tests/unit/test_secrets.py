@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from busline.errors import ConfigurationError
-from busline.governance.secrets import SecretPlaces, Secrets, variable, write_secret
+from busline.governance.users.secrets import SecretPlaces, Secrets, variable, write_secret
 
 USER, GOOD = "orders/checkout", "correct-horse-battery"
 RUN: Any = subprocess.run

@@ -99,6 +99,15 @@ def test_an_unknown_key_is_named_with_what_was_meant(folder: Path, edit: Callabl
         (ORDER, "tags:", "storage: {partitions: 1.5}\ntags:", "storage.partitions"),
         (ORDER, "tags:", "kafka: {topic: billing.theirs}\ntags:", "lies under the prefix of 'billing'"),
         (ORDER, "tags:", "kafka: {topic: billing_invoice-sent}\ntags:", "One topic belongs to one contract"),
+        (ORDER, "tags:", "kafka: {topic: __consumer_offsets}\ntags:", "is Kafka's own"),
+        (ORDER, "tags:", "kafka: {topic: busline_contracts}\ntags:", "lies under the prefix of 'busline'"),
+        (ORDER, "tags:", "kafka: {subject: billing.invoice-sent-value}\ntags:", "under the prefix of 'billing'"),
+        (INVOICING, "publishes:", 'kafka: {user: "*"}\npublishes:', "'*' is everybody"),
+        (INVOICING, "publishes:", "kafka: {user: ANONYMOUS}\npublishes:", "'ANONYMOUS' is everybody"),
+        (INVOICING, "publishes:", "kafka: {user: busline/apply}\npublishes:", "is the platform team's"),
+        (INVOICING, "publishes:", "kafka: {user: orders/people}\npublishes:", "'orders/people' is of orders"),
+        (INVOICING, "publishes:", "kafka: {user: billing/people}\npublishes:", "'billing/people' is of billing"),
+        (INVOICING, "publishes:", "kafka: {groups: [orders/checkout]}\npublishes:", "is another service's"),
         ("marketing/user-statistics/contract.yaml", "key: user_id", "", "a state contract needs a key"),
         ("marketing/user-statistics/contract.yaml", "company", "team", "everyone is more than the audience"),
         (INVOICING, "orders.order-placed:", "orders.order-plced:", "there is no contract 'orders.order-plced'"),
@@ -123,6 +132,14 @@ def test_a_fault_is_found_in_its_place_with_a_fix(
     edit(file, old, new)
     assert expected in said(folder)
     assert "secret" not in said(folder)
+
+
+def test_two_services_name_no_user_and_two_teams_no_group_of_each_other(folder: Path) -> None:
+    old = "kafka: {user: legacy, groups: [reports]}\n"
+    (folder / "orders/first.service.yaml").write_text(old)
+    (folder / "billing/second.service.yaml").write_text(old)
+    assert "the user 'legacy' is also billing/second's" in said(folder)
+    assert "the group 'reports' is also billing/second's" in said(folder)
 
 
 @pytest.mark.parametrize("name", ["0rders", "order-s", "Orders", "busline", "order_s", "a" * 41])

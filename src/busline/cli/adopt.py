@@ -31,7 +31,7 @@ from busline.governance.adopt.live import Live, read_live
 from busline.governance.adopt.owners import Owners, owners_of
 
 if TYPE_CHECKING:
-    from busline.governance.registry import Registry
+    from busline.governance.registry.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ async def _look(output: Output, target: Target) -> Live:
 
 def _registry(url: str) -> Registry:
     """Imported only where there is one: httpx comes with an extra."""
-    from busline.governance.registry import Registry
+    from busline.governance.registry.registry import Registry
 
     return Registry.at(url)
 

@@ -20,9 +20,9 @@ from busline.cli.planning import Asked, Planned, plan_options, planned
 from busline.cli.rotate import Rotating, rotation_options
 from busline.cli.secret_places import Keeping, as_json, secret_options, tell
 from busline.errors import ConfigurationError
-from busline.governance.announce import Announcer
-from busline.governance.apply import apply as carry_out
-from busline.governance.secrets import Secrets
+from busline.governance.apply.announce import Announcer
+from busline.governance.apply.apply import apply as carry_out
+from busline.governance.users.secrets import Secrets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +73,20 @@ def apply(output: Output, asked: Asked, how: How, keeping: Keeping, rotating: Ro
     BUSLINE_SECRET_TEAM_SERVICE, by a file, or by `credentials.services` of busline.yaml.
     """
     if rotating:
+        _check_alone(asked, how)
         return run_async(rotate.carry_out(output, asked, rotating, keeping))
     file = read_plan(how.file) if how.file else None
     if file is not None:
         asked = _from_file(file, asked)
     return run_async(_apply(output, asked, how, keeping, file))
+
+
+def _check_alone(asked: Asked, how: How) -> None:
+    """Who wants to see what would change must not get a rotation."""
+    if how.file or how.dry_run or asked != Asked(env=asked.env, url=asked.url, workspace=asked.workspace):
+        raise ConfigurationError(
+            "--rotate changes one secret and nothing else", fix="Leave out what says what to plan."
+        )
 
 
 def _from_file(file: PlanFile, asked: Asked) -> Asked:
@@ -113,10 +122,14 @@ def _pending(output: Output, made: Planned) -> int:
     return Exit.PENDING
 
 
+def somebody_is_there(output: Output) -> bool:
+    return output.interactive and sys.stdin.isatty()
+
+
 def _is_wanted(output: Output, made: Planned, how: How) -> bool:
     """A pipeline is not asked: there, the merge was the question."""
     hurts = made.plan.destroys or made.plan.widens
-    if not hurts or how.yes or not (output.interactive and sys.stdin.isatty()):
+    if not hurts or how.yes or not somebody_is_there(output):
         return True
     return click.confirm(f"Apply this to {made.env} ({made.target.url})?", err=True)
 

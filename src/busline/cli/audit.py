@@ -132,8 +132,8 @@ async def audited(workspace: Workspace, env: str, asked: Asked) -> Audited:
 
 async def _registries(stack: contextlib.AsyncExitStack, url: str) -> Registries:
     """Imported only where there is one: httpx comes with an extra."""
-    from busline.governance.registry import Registry
-    from busline.governance.registry_http import RegistryHttp
+    from busline.governance.registry.http import RegistryHttp
+    from busline.governance.registry.registry import Registry
 
     return Registries(
         ours=await stack.enter_async_context(Registry.at(url)),

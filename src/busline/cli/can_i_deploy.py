@@ -21,9 +21,9 @@ from busline.contract.evolution.hurt import who
 from busline.contract.evolution.readers import Origin
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, Unreachable
-from busline.governance.deployment import Obstacle, Place, contract_obstacles, service_obstacles
-from busline.governance.running import look
-from busline.governance.survey import Merged
+from busline.governance.readers.deployment import Obstacle, Place, contract_obstacles, service_obstacles
+from busline.governance.readers.running import look
+from busline.governance.readers.survey import Merged
 from busline.names import ContractName, Service
 
 Asked: TypeAlias = tuple[Place, list[Obstacle]]

@@ -28,8 +28,8 @@ from busline.contract.locate import located
 from busline.contract.model import Audience
 from busline.contract.rules.codeowners import repository_root
 from busline.errors import ConfigurationError, WorkspaceInvalid
-from busline.governance.baseline import FILE, Baseline, baseline_text, may_stay, read_baseline
-from busline.governance.gate import ALL, Part, Question, as_if_for, run_gate
+from busline.governance.gate.baseline import FILE, Baseline, baseline_text, may_stay, read_baseline
+from busline.governance.gate.gate import ALL, Part, Question, as_if_for, run_gate
 
 _NAMES: Final = ", ".join(Part)
 _OUTSIDE: Final = (Audience.PARTNER.value, Audience.PUBLIC.value)

@@ -19,9 +19,17 @@ from busline.contract.validation import validated
 from busline.contract.workspace import Workspace, read
 from busline.contract.yaml_reader import read_yaml
 from busline.errors import WorkspaceInvalid
-from busline.governance.comparison_base import Base, Commit, at_commit, find_commit, in_catalog, in_folder, unknown_ref
-from busline.governance.gate import Scope
-from busline.governance.git_tree import GitTree
+from busline.governance.gate.comparison_base import (
+    Base,
+    Commit,
+    at_commit,
+    find_commit,
+    in_catalog,
+    in_folder,
+    unknown_ref,
+)
+from busline.governance.gate.gate import Scope
+from busline.governance.gate.git_tree import GitTree
 
 
 @dataclass(frozen=True, kw_only=True)

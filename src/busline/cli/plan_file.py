@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from busline.cli.planning import Asked, Planned
 from busline.errors import BuslineError, ConfigurationError, ContractError, PlanStale
-from busline.governance.change import Change
+from busline.governance.state.change import Change
 from busline.names import Team
 
 _FORMAT: Final = 1

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import click
 
 from busline.cli.output import clean, wrapped
-from busline.governance.change import Change, Mark
+from busline.governance.state.change import Change, Mark
 
 WORDS: Final[dict[Mark, str]] = {"+": "new", "~": "changed", "±": "replaced", "-": "gone"}
 _COLOURS: Final[dict[Mark, str]] = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}

@@ -22,8 +22,8 @@ from busline.cli.secret_places import as_json, tell
 from busline.cli.target import Target, environment, load_workspace, of_environment, started
 from busline.cli.workspace_path import find_workspace
 from busline.errors import ApplyError, ConfigurationError
-from busline.governance.principals import APPLY, PLAN, PRINCIPALS, platform_acls
-from busline.governance.secrets import SecretPlaces, Secrets
+from busline.governance.users.principals import APPLY, PLAN, PRINCIPALS, platform_acls
+from busline.governance.users.secrets import SecretPlaces, Secrets
 from busline.transport.guard import Acl, Credential, Guarded, Resource
 
 SCRIPT: Final = Path("platform") / "create-principals.sh"

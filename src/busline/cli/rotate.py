@@ -18,7 +18,7 @@ from busline.cli.secret_places import Keeping, as_json, tell
 from busline.cli.target import Target, started
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError
-from busline.governance.rotation import Rotation, abort, finish, rotate
+from busline.governance.users.rotation import Rotation, abort, finish, rotate
 from busline.names import Service
 
 

@@ -14,7 +14,7 @@ from busline.cli.options import Decorated
 from busline.cli.output import Output
 from busline.contract.model import Environment
 from busline.contract.workspace import Workspace
-from busline.governance.secrets import Handed, SecretPlaces, Secrets
+from busline.governance.users.secrets import Handed, SecretPlaces, Secrets
 
 _EACH: Final = 20
 """As many new secrets are told one by one."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from busline.contract.access import decide
+from busline.contract.brought_names import check_brought_names
 from busline.contract.example import mismatches
 from busline.contract.finding import Finding
 from busline.contract.folder import Folder
@@ -35,7 +36,7 @@ _KEYLESS: Final = ("null", "float", "double", "bytes")
 def check(folder: Folder) -> None:
     """Adds what it finds to the folder's findings."""
     _look_alikes(folder)
-    _topics(folder)
+    check_brought_names(folder)
     _company(folder)
     for contract in folder.contracts.values():
         _contract(folder, contract)
@@ -78,24 +79,6 @@ def _alike(folder: Folder, names: Iterable[str], file: Callable[[str], str]) -> 
         first = seen.setdefault(look(name), name)
         if first != name:
             folder.say(file(name), f"{name!r} looks like {first!r}", "Choose names that nobody mixes up.")
-
-
-def _topics(folder: Folder) -> None:
-    """A topic lies in no other team's prefix, and in one contract; Kafka holds a.b and a_b for one name."""
-    seen: dict[str, ContractName] = {}
-    for contract in folder.contracts.values():
-        file = str(contract.source and contract.source.file)
-        other = contract.topic.partition(".")[0]
-        foreign = "." in contract.topic and other != contract.owner
-        if foreign and (other == RESERVED_TEAM or other in folder.teams):
-            what = f"the topic {contract.topic!r} lies under the prefix of {other!r}"
-            folder.say(
-                file, what, "A contract's topic is its own name, or one outside every team's prefix.", key="kafka.topic"
-            )
-        first = seen.setdefault(contract.topic.replace("_", "."), contract.name)
-        if first != contract.name:
-            what = f"the topic {contract.topic!r} is also {first}'s"
-            folder.say(file, what, "One topic belongs to one contract.", key="kafka.topic")
 
 
 def _contract(folder: Folder, contract: Contract) -> None:

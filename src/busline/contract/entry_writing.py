@@ -58,7 +58,12 @@ def contract_bytes(c: Contract, commit: str | None) -> bytes:
 
 def version_bytes(version: Version, commit: str | None) -> bytes:
     """The schema's text is JSON already."""
-    head = _encoder.encode(_said(_head(commit, version.source)))[:-1]
+    head = f'{{"v":{FORMAT}'
+    if commit is not None:
+        head += f',"commit":{_encoder.encode(commit)}'
+    if (place := version.source) is not None:
+        line = "" if place.line == 1 else f',"line":{place.line}'
+        head += f',"source":{{"file":{_encoder.encode(place.file)}{line}}}'
     number = "" if version.registry_id is None else f',"registry_id":{version.registry_id}'
     return f'{head},"schema":{version.schema.text}{number}}}'.encode()
 

@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from busline.contract.canonical import canonical_form, crc64_avro
 from busline.contract.nodes import Json, Node
 from busline.contract.schema_parser import MAX_TEXT, Alike, Parser, is_name
 from busline.errors import SchemaInvalid
+
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class Schema:
     @cached_property
     def text(self) -> str:
         """Compact JSON with everything that was given (docs, aliases, defaults, logical types)."""
-        return json.dumps(self.json, ensure_ascii=False, separators=(",", ":"))
+        return _COMPACT.encode(self.json)
 
     @cached_property
     def canonical(self) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from busline.cli.report.report import Report, message
 from busline.contract.finding import Severity
-from busline.governance.baseline import fingerprint
+from busline.governance.gate.baseline import fingerprint
 
 _SEVERITY: Final = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOTE: "info"}
 

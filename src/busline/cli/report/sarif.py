@@ -11,7 +11,7 @@ from busline.cli.report.report import Report, message
 from busline.contract.finding import Finding, Severity
 from busline.contract.rules.catalogue import ALL_RULES
 from busline.contract.rules.rule import Rule
-from busline.governance.baseline import fingerprint
+from busline.governance.gate.baseline import fingerprint
 
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVEL: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}

@@ -10,9 +10,7 @@ from typing import Final
 
 from busline.contract.rules.rule import Page, Rule, error, warning
 
-_KNOWN: Final = (
-    "What stays on purpose goes under `environments.*.known` in busline.yaml, with a reason and a last day."
-)
+_KNOWN: Final = "What stays on purpose goes under `environments.*.known` in busline.yaml, with a reason and a last day."
 
 ACCESS: Final = (
     error(

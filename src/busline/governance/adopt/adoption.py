@@ -25,8 +25,8 @@ from busline.governance.adopt.owners import Owners
 from busline.governance.adopt.services import User, find_users, lone_groups, lone_quotas
 from busline.governance.adopt.streams import Known, Stream, find_streams
 from busline.governance.adopt.texts import Grants, contract_text, service_text, team_text, version_text
-from busline.governance.gate import Question, run_gate
-from busline.governance.rights import wanted_access
+from busline.governance.gate.gate import Question, run_gate
+from busline.governance.state.rights import wanted_access
 from busline.names import ContractName
 
 Wrong: TypeAlias = "dict[ContractName | str, Finding]"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from busline.errors import NotAuthorized
 from busline.governance.adopt.samples import Samples, read_samples
-from busline.governance.applied import read_applied
+from busline.governance.state.applied import read_applied
 from busline.transport.base import Groups, Seekable, TopicSpec, Transport
 from busline.transport.guard import Acl, Guarded, QuotaEntity
 from busline.transport.inspect import Inspectable
 
 if TYPE_CHECKING:
-    from busline.governance.registry import Registry, Stored
+    from busline.governance.registry.registry import Registry, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")

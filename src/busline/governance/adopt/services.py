@@ -16,8 +16,8 @@ from busline.governance.adopt.left import Left, Reason
 from busline.governance.adopt.live import Live
 from busline.governance.adopt.naming import Names
 from busline.governance.adopt.owners import USER, Owners
-from busline.governance.rights import READ, WRITE
-from busline.governance.running import parse_group
+from busline.governance.readers.running import parse_group
+from busline.governance.state.rights import READ, WRITE
 from busline.names import PEOPLE, RESERVED_TEAM, ContractName, Service, Team
 from busline.transport.guard import Acl, Quota, QuotaEntity, Resource
 

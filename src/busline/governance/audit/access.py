@@ -11,8 +11,8 @@ from busline.contract.finding import Finding, Severity
 from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.seen import Seen
-from busline.governance.live import PUBLISH_BOUND, SUBSCRIBE_BOUND
-from busline.governance.principals import PRINCIPALS
+from busline.governance.state.live import PUBLISH_BOUND, SUBSCRIBE_BOUND
+from busline.governance.users.principals import PRINCIPALS
 from busline.names import CONTRACT_LOG
 from busline.transport.guard import Acl, Quota, QuotaEntity, Resource
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from busline.contract.finding import Finding
 from busline.contract.model import Environment
 from busline.contract.workspace import Workspace
-from busline.governance.applied import read_applied
 from busline.governance.audit.access import (
     acls_unexplained,
     quotas_unexplained,
@@ -35,14 +34,15 @@ from busline.governance.audit.samples import Open, sample, sample_findings
 from busline.governance.audit.seen import Seen, look
 from busline.governance.audit.topics import settings_that_differ, topics_without_contract
 from busline.governance.audit.unused import Looking, find_unused, unknown_notes
-from busline.governance.principals import platform_acls
-from busline.governance.rotation import rotations
-from busline.governance.running import readers_of
+from busline.governance.readers.running import readers_of
+from busline.governance.state.applied import read_applied
+from busline.governance.users.principals import platform_acls
+from busline.governance.users.rotation import rotations
 from busline.transport.base import Transport
 from busline.transport.security import Secret
 
 if TYPE_CHECKING:
-    from busline.governance.registry import Registry
+    from busline.governance.registry.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)

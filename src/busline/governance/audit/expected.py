@@ -15,9 +15,9 @@ from typing import Final
 from busline.contract.entries import Catalog
 from busline.contract.model import Contract, Environment, ServiceSpec, TeamSpec
 from busline.errors import ContractError
-from busline.governance.rights import Access, wanted_access
-from busline.governance.rotation import Rotation
-from busline.governance.topics import wanted_topics
+from busline.governance.state.rights import Access, wanted_access
+from busline.governance.state.topics import wanted_topics
+from busline.governance.users.rotation import Rotation
 from busline.names import CONTRACT_LOG, RESERVED_TEAM, ContractName, Service, Team
 from busline.transport.base import TopicSpec
 from busline.transport.guard import Acl

@@ -12,8 +12,8 @@ from busline.contract.model import Action, ServiceSpec
 from busline.governance.audit.expected import Expected, internal
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.seen import Seen
-from busline.governance.principals import PRINCIPALS
-from busline.governance.running import parse_group
+from busline.governance.readers.running import parse_group
+from busline.governance.users.principals import PRINCIPALS
 from busline.names import Service
 
 REPLAY_GROUP: Final = "~dlq"

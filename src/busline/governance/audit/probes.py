@@ -17,7 +17,7 @@ from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.listeners import Listener, controllers_of, listeners_of
 from busline.governance.audit.seen import Seen
-from busline.governance.principals import PROBE
+from busline.governance.users.principals import PROBE
 from busline.transport.guard import MECHANISMS, Mechanism
 from busline.transport.security import Secret, Security
 

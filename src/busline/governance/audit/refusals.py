@@ -19,11 +19,11 @@ from busline.bus.decoding import Decoder
 from busline.bus.stretch import Span, read_stretch
 from busline.contract.finding import Finding
 from busline.errors import ContractUnknown, DecodeError, UnknownTopic
-from busline.governance.announce import denials
+from busline.governance.apply.announce import denials
 from busline.governance.audit.authorizer_log import Access, AuthorizerLog, Times, read_logs
 from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
-from busline.governance.principals import PROBE
+from busline.governance.users.principals import PROBE
 from busline.platform import AccessDenied
 from busline.record import Position
 from busline.transport.base import Received, Seekable, Transport

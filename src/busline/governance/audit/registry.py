@@ -14,10 +14,10 @@ from busline.errors import BuslineError
 from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.known import is_known
-from busline.governance.subjects import registry_level
+from busline.governance.state.subjects import registry_level
 
 if TYPE_CHECKING:
-    from busline.governance.registry import Registry
+    from busline.governance.registry.registry import Registry
 
 _AT_ONCE: Final = 8
 _DEFAULT_VALUE: Final = "-value"

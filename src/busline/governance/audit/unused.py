@@ -23,7 +23,7 @@ from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.samples import TOPICS_AT_ONCE, Open
 from busline.governance.audit.seen import Seen
-from busline.governance.running import parse_group
+from busline.governance.readers.running import parse_group
 from busline.names import CONTRACT_LOG, PEOPLE, ContractName, Service
 from busline.transport.base import Bounds, Received, Seekable, Transport
 from busline.transport.guard import USER

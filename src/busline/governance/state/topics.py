@@ -10,7 +10,7 @@ from busline.bus.contract_log import SPEC as LOG
 from busline.bus.topics import alteration, contract_topic, letters_topic
 from busline.contract.duration import duration_text
 from busline.contract.model import Contract, ServiceSpec
-from busline.governance.change import Change
+from busline.governance.state.change import Change
 from busline.names import CONTRACT_LOG, ContractName
 from busline.transport.base import TopicSpec
 

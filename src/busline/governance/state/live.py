@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from busline.governance.ownership import Ownership
+from busline.governance.state.ownership import Ownership
 from busline.transport.base import Transport
 from busline.transport.guard import Acl, Guarded, Mechanism, Quota, QuotaEntity
 

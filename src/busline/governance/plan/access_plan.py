@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from busline.governance.change import Change, Mark
-from busline.governance.goal import Goal
-from busline.governance.live import Live
-from busline.governance.ownership import Ownership
-from busline.governance.rights import Access, Why
+from busline.governance.state.change import Change, Mark
+from busline.governance.state.goal import Goal
+from busline.governance.state.live import Live
+from busline.governance.state.ownership import Ownership
+from busline.governance.state.rights import Access, Why
 from busline.names import Service
 from busline.transport.guard import Acl, Mechanism, Quota
 

@@ -27,9 +27,9 @@ from busline.contract.rules.environments import check_environments
 from busline.contract.rules.evaluate import check_rules
 from busline.contract.rules.switched_off import SwitchedOff
 from busline.contract.workspace import Workspace
-from busline.governance.comparison_base import Base
-from busline.governance.examples import check_examples
-from busline.governance.immutable import check_immutable
+from busline.governance.gate.comparison_base import Base
+from busline.governance.gate.examples import check_examples
+from busline.governance.gate.immutable import check_immutable
 from busline.names import ContractName, Service, Team
 
 

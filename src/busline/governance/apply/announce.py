@@ -17,9 +17,9 @@ from busline.contract.entries import Catalog
 from busline.contract.event import Event
 from busline.contract.model import Contract
 from busline.errors import ContractUnknown
-from busline.governance.plan import Plan
-from busline.governance.principals import APPLY, AUDIT
-from busline.governance.subjects import Ids
+from busline.governance.plan.plan import Plan
+from busline.governance.state.subjects import Ids
+from busline.governance.users.principals import APPLY, AUDIT
 from busline.names import ContractName, Service
 from busline.platform import AccessChange, AccessChanged, AccessDenied, ContractChange, ContractChanged
 from busline.record import Record

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from busline.bus.starts import parse_start
 from busline.contract.model import ServiceSpec, Subscription
 from busline.errors import TransportError
-from busline.governance.applied import Applied
-from busline.governance.goal import Goal
+from busline.governance.state.applied import Applied
+from busline.governance.state.goal import Goal
 from busline.names import Group, Service
 from busline.transport.base import Groups, Seekable, Start, Transport
 

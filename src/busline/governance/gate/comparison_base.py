@@ -17,7 +17,7 @@ from busline.contract.partial_folder import Units, belongs_to, units_of
 from busline.contract.schema import Schema, parse
 from busline.contract.workspace import Workspace, read
 from busline.errors import ConfigurationError, ContractError, SchemaInvalid
-from busline.governance.git_tree import GitTree
+from busline.governance.gate.git_tree import GitTree
 from busline.names import ContractName
 
 SHORT: Final = 10

@@ -14,8 +14,8 @@ from busline.contract.access import Decision, decide
 from busline.contract.evolution.readers import Reader, readers_by_contract
 from busline.contract.model import Action, Contract, ServiceSpec, Version
 from busline.errors import ConfigurationError
-from busline.governance.running import Deployed
-from busline.governance.survey import Merged, Survey, still_reads
+from busline.governance.readers.running import Deployed
+from busline.governance.readers.survey import Merged, Survey, still_reads
 from busline.names import ContractName, Service
 
 

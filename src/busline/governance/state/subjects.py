@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from busline.contract.evolution.levels import Level, level_breaks, level_of
 from busline.contract.model import Contract, Version
 from busline.errors import BuslineError, RegistryRefused
-from busline.governance.change import Change
+from busline.governance.state.change import Change
 from busline.names import ContractName
 
 if TYPE_CHECKING:
-    from busline.governance.registry import Registry
+    from busline.governance.registry.registry import Registry
 
 Ids: TypeAlias = Mapping[tuple[ContractName, int], int]
 """The registry's id of a contract's version."""

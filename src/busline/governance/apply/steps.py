@@ -21,11 +21,11 @@ from itertools import islice
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from busline.errors import ApplyError
-from busline.governance.access_plan import AccessPlan
-from busline.governance.journal import Journal, another
-from busline.governance.live import read_live
-from busline.governance.ownership import Ownership
-from busline.governance.topics import TopicPlan
+from busline.governance.apply.journal import Journal, another
+from busline.governance.plan.access_plan import AccessPlan
+from busline.governance.state.live import read_live
+from busline.governance.state.ownership import Ownership
+from busline.governance.state.topics import TopicPlan
 from busline.transport.base import Admin, TopicRemoval, Transport
 from busline.transport.guard import Acl, Credential, Guarded, Mechanism
 

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from busline.contract.schema import Schema
 from busline.errors import RegistryForbidden, RegistryRefused
-from busline.governance.registry_http import Answer, RegistryHttp, credentials_from
-from busline.governance.registry_search import SEARCHES, search_path
+from busline.governance.registry.http import Answer, RegistryHttp, credentials_from
+from busline.governance.registry.search import SEARCHES, search_path
 
 LEVELS: Final = frozenset(
     {"NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"}

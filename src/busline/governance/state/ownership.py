@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from busline.governance.applied import Applied
-from busline.governance.goal import Goal
+from busline.governance.state.applied import Applied
+from busline.governance.state.goal import Goal
 from busline.names import RESERVED_TEAM
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from busline.contract.evolution.hurt import Case, contact_of, in_words, judge, who
 from busline.contract.evolution.readers import Origin, Reader, readers_by_contract
 from busline.contract.model import Contract, ServiceSpec, TeamSpec, Version
-from busline.governance.running import Deployed
+from busline.governance.readers.running import Deployed
 from busline.names import ContractName, Service, Team
 
 

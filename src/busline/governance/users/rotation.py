@@ -32,7 +32,7 @@ _PAUSE: Final = 0.02
 
 
 class Giver(Protocol):
-    """Where a secret comes from (`busline.governance.secrets`)."""
+    """Where a secret comes from (`busline.governance.users.secrets`)."""
 
     async def secret(self, user: str, mechanism: Mechanism, *, other: bool = False) -> str: ...
 

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
-from busline.governance.access_plan import AccessPlan, access_lines, held_lines
-from busline.governance.applied import Applied
-from busline.governance.change import Change
-from busline.governance.fingerprint import fingerprint
-from busline.governance.goal import Goal
-from busline.governance.intent import Intent
-from busline.governance.record_lines import moved, record_lines, taken_over
-from busline.governance.removal import left_alone
-from busline.governance.subjects import SubjectPlan, subject_lines
-from busline.governance.topics import TopicPlan, destroyed, topic_lines
-from busline.governance.widening import widened
+from busline.governance.plan.access_plan import AccessPlan, access_lines, held_lines
+from busline.governance.plan.fingerprint import fingerprint
+from busline.governance.plan.record_lines import moved, record_lines, taken_over
+from busline.governance.plan.widening import widened
+from busline.governance.state.applied import Applied
+from busline.governance.state.change import Change
+from busline.governance.state.goal import Goal
+from busline.governance.state.intent import Intent
+from busline.governance.state.removal import left_alone
+from busline.governance.state.subjects import SubjectPlan, subject_lines
+from busline.governance.state.topics import TopicPlan, destroyed, topic_lines
 from busline.names import CONTRACT_LOG, ContractName
 
 
@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
-    """See `busline.governance.plan.Plan`."""
+    """See `busline.governance.plan.plan.Plan`."""
 
     changes: tuple[Change, ...] = ()
     destroys: tuple[str, ...] = ()

@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from busline.bus.contract_log import TRANSACTION, ContractLog, Entry, write_records
 from busline.errors import ApplyError, Fenced, NotPublished, Unreachable
-from busline.governance.applied import Applied
-from busline.governance.intent import KEY, Intent
+from busline.governance.state.applied import Applied
+from busline.governance.state.intent import KEY, Intent
 from busline.names import CONTRACT_LOG
 from busline.record import Position, Record
 from busline.transport.base import Fencing, Transport

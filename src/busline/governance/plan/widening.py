@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from busline.contract.model import EVERYONE, Audience, Contract
-from busline.governance.access_plan import AccessPlan, rights_text
-from busline.governance.applied import Applied
+from busline.governance.plan.access_plan import AccessPlan, rights_text
+from busline.governance.state.applied import Applied
 
 _WIDTH = list(Audience)
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from busline.contract.duration import duration_text
 from busline.contract.entry_changes import content, team_of
-from busline.governance.applied import Applied
-from busline.governance.change import Change
-from busline.governance.goal import Goal
-from busline.governance.topics import was_before
+from busline.governance.state.applied import Applied
+from busline.governance.state.change import Change
+from busline.governance.state.goal import Goal
+from busline.governance.state.topics import was_before
 from busline.names import ContractName, Service, Team
 
 _SHOWN: Final = 60

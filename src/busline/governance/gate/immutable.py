@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from busline.contract.finding import Finding
 from busline.contract.model import Contract, Version
 from busline.contract.workspace import Workspace
-from busline.governance.comparison_base import Base, Published
+from busline.governance.gate.comparison_base import Base, Published
 
 VERSION, CONTRACT = "version-immutable", "contract-immutable"
 

@@ -12,8 +12,8 @@ from busline.bus.notices import today
 from busline.contract.entries import entries
 from busline.contract.entry_changes import log_changes, same, team_of
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
-from busline.governance.applied import Applied
-from busline.governance.subjects import Ids
+from busline.governance.state.applied import Applied
+from busline.governance.state.subjects import Ids
 from busline.names import RESERVED_TEAM, ContractName, Service, Team
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from busline.contract.model import Contract
-from busline.governance.applied import Applied
-from busline.governance.goal import Goal
-from busline.governance.live import Live
-from busline.governance.running import Deployed, running_readers
-from busline.governance.survey import Merged, Survey
-from busline.governance.survey import conflicts as reader_conflicts
-from busline.governance.topics import TopicPlan
+from busline.governance.readers.running import Deployed, running_readers
+from busline.governance.readers.survey import Merged, Survey
+from busline.governance.readers.survey import conflicts as reader_conflicts
+from busline.governance.state.applied import Applied
+from busline.governance.state.goal import Goal
+from busline.governance.state.live import Live
+from busline.governance.state.topics import TopicPlan
 from busline.transport.base import TopicRemoval, Transport
 from busline.transport.guard import Guarded
 

@@ -14,32 +14,32 @@ from typing import TYPE_CHECKING, Final
 from busline.contract.entry_changes import registry_id, version_of
 from busline.contract.model import Contract
 from busline.errors import ApplyError, ReadersHurt
-from busline.governance.access_plan import AccessPlan, compare_access
-from busline.governance.applied import Applied, read_applied
-from busline.governance.change import Change, Mark
-from busline.governance.conflicts import (
+from busline.governance.plan.access_plan import AccessPlan, compare_access
+from busline.governance.plan.conflicts import (
     changed_promises,
     changed_versions,
     engine_conflicts,
     goal_conflicts,
     readers_hurt,
 )
-from busline.governance.first_reads import first_reads
-from busline.governance.goal import Goal
-from busline.governance.intent import KEY, Intent, read_intent
-from busline.governance.live import Live, read_live
-from busline.governance.ownership import Ownership
-from busline.governance.plan_lines import Found, Lines, plan_lines
-from busline.governance.removal import deletions, removal_conflicts
-from busline.governance.rights import Why, wanted_access
-from busline.governance.subjects import SubjectPlan, compare_subjects
-from busline.governance.topics import Known, TopicPlan, compare_topics, wanted_topics
+from busline.governance.plan.first_reads import first_reads
+from busline.governance.plan.plan_lines import Found, Lines, plan_lines
+from busline.governance.state.applied import Applied, read_applied
+from busline.governance.state.change import Change, Mark
+from busline.governance.state.goal import Goal
+from busline.governance.state.intent import KEY, Intent, read_intent
+from busline.governance.state.live import Live, read_live
+from busline.governance.state.ownership import Ownership
+from busline.governance.state.removal import deletions, removal_conflicts
+from busline.governance.state.rights import Why, wanted_access
+from busline.governance.state.subjects import SubjectPlan, compare_subjects
+from busline.governance.state.topics import Known, TopicPlan, compare_topics, wanted_topics
 from busline.names import ContractName
 from busline.transport.base import Transport
 from busline.transport.guard import Acl, Guarded
 
 if TYPE_CHECKING:
-    from busline.governance.registry import Registry
+    from busline.governance.registry.registry import Registry
 
 __all__ = ["Change", "Goal", "Mark", "Plan", "plan_changes"]
 NO_ID_YET: Final = -1

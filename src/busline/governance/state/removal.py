@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from busline.contract.entry_changes import team_of
-from busline.governance.applied import Applied
-from busline.governance.goal import Goal
-from busline.governance.topics import Deleted
+from busline.governance.state.applied import Applied
+from busline.governance.state.goal import Goal
+from busline.governance.state.topics import Deleted
 
 _LETTERS: Final = "busline.dlq."
 

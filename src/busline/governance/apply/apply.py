@@ -1,4 +1,4 @@
-"""Bring an environment to what the workspace says. `busline.governance.steps` says in which order, and why.
+"""Bring an environment to what the workspace says. `busline.governance.apply.steps` says in which order, and why.
 
 What is done already is found done by the next run; a service sees a contract only when its topic and its schemas are
 there, and everybody's rights are in force.
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from busline.governance.intent import begun
-from busline.governance.journal import journal
-from busline.governance.plan import Plan
-from busline.governance.steps import AccessSteps, Hands, Narrate, SecretSource, bring_topics, check_secrets
-from busline.governance.subjects import Ids, register
+from busline.governance.apply.journal import journal
+from busline.governance.apply.steps import AccessSteps, Hands, Narrate, SecretSource, bring_topics, check_secrets
+from busline.governance.plan.plan import Plan
+from busline.governance.state.intent import begun
+from busline.governance.state.subjects import Ids, register
 from busline.names import CONTRACT_LOG
 from busline.transport.base import Admin, Transport
 from busline.transport.guard import Guarded
 
 if TYPE_CHECKING:
-    from busline.governance.announce import Announcer
-    from busline.governance.registry import Registry
+    from busline.governance.apply.announce import Announcer
+    from busline.governance.registry.registry import Registry
 
 
 async def apply(
