@@ -110,6 +110,7 @@ def write_plan(file: Path, planned: Planned, asked: Asked) -> None:
 
 def read_plan(file: Path) -> PlanFile:
     """Raises ConfigurationError for what is not a whole, unchanged plan of a format that is known here."""
+    held: Any = None
     try:
         if file.stat().st_size > _LARGEST:
             raise _not_a_plan(file, "it is too large")
