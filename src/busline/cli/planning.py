@@ -156,7 +156,7 @@ async def planned(asked: Asked, output: Output) -> AsyncIterator[Planned]:
         engine = target.transport()
         _check_enforced(engine, target)
         with _without_gc():
-            _check_workspace(compared, output, strict=engine.features.enforced)
+            _check_workspace(compared, output, _refusing(engine, found))
         goal = _goal(asked, workspace, found, guarded=engine.features.enforced)
         engine = await stack.enter_async_context(started(target))
         registry = await stack.enter_async_context(_registry(target.registry)) if target.registry else None
@@ -217,19 +217,30 @@ async def read_workspace(given: Path | None) -> Compared:
     return compared
 
 
-def _check_workspace(compared: Compared, output: Output, *, strict: bool) -> None:
-    """As `busline check` does. On an embedded engine, which is a developer's own, what it finds is told only."""
+def _refusing(engine: Transport, found: Environment) -> frozenset[Part]:
+    """The parts of `check` whose errors refuse a plan. An embedded engine is a developer's own: none. Rules of good
+    contracts (a doc, a contact) are no danger to what is there: they wait for `deny`."""
+    if not engine.features.enforced:
+        return frozenset()
+    return frozenset(Part) if found.enforce == "deny" else frozenset(Part) - {Part.RULES}
+
+
+def _check_workspace(compared: Compared, output: Output, refusing: frozenset[Part]) -> None:
+    """As `busline check` does. Of what refuses nothing the number is told."""
     workspace = compared.workspace
     parts = _PARTS if compared.base else _PARTS - _AGAINST
-    question = Question(workspace=workspace, base=compared.base, today=today(), only=parts)
-    errors = [one for one in run_gate(question) if one.severity is Severity.ERROR]
-    new = read_baseline(workspace.path).new(errors)
-    if new and not strict:
-        output.note(click.style(f"note: `busline check` finds {counted(len(new), 'error')}", fg="yellow"))
-    elif new:
-        what = f"`busline check` finds {counted(len(new), 'error')}; nothing was planned"
-        shown: Iterable[Finding] = located(new, workspace.path)
+    baseline = read_baseline(workspace.path)
+
+    def errors(only: frozenset[Part]) -> list[Finding]:
+        question = Question(workspace=workspace, base=compared.base, today=today(), only=only)
+        return baseline.new([one for one in run_gate(question) if one.severity is Severity.ERROR]) if only else []
+
+    if refused := errors(parts & refusing):
+        what = f"`busline check` finds {counted(len(refused), 'error')}; nothing was planned"
+        shown: Iterable[Finding] = located(refused, workspace.path)
         raise WorkspaceInvalid(what, list(shown), fix="Mend them, or record those of before: check --write-baseline.")
+    if told := errors(parts - refusing):
+        output.note(click.style(f"note: `busline check` finds {counted(len(told), 'error')}", fg="yellow"))
 
 
 def _check_names(asked: Asked, workspace: Workspace) -> None:
