@@ -104,7 +104,7 @@ async def check_settings_follow(engine: Transport, team: str) -> None:
         f"topic {team}.order: kept 7d -> kept 1h",
         f"topic {team}.order: records up to 1,048,576 bytes -> records up to 2,000,000 bytes",
         "contract: storage.max_record: 1048576 -> 2000000",
-        "contract: storage.retention: 604800000 -> 3600000",
+        "contract: storage.retention: 7d -> 1h",
     ]
     await apply(plan, engine, secrets=Vault())
     async with asyncio.timeout(20):

@@ -14,7 +14,7 @@ from busline.bus.topics import contract_topic
 from busline.contract.entries import entries
 from busline.contract.infer import infer
 from busline.contract.model import Publication, ServiceSpec, Subscription, TeamSpec
-from busline.errors import BuslineError, ContractUnknown, NotAuthorized, UnknownTopic
+from busline.errors import ContractUnknown, UnknownTopic
 from busline.names import CONTRACT_LOG, Service, Team
 from busline.testing.engines import started
 from busline.transport.base import Admin, TopicSpec
@@ -64,14 +64,8 @@ class Place:
         security = Security(user=str(self.reader), password="secret-of-reader")
         return Bus(self.server.secure_url, service=str(self.reader), security=security)
 
-    def revoke(self) -> None:
-        self.server.revoke(self.reader, ["READ"], name=self.topic)
-
     def delete(self) -> None:
         self.server.client.delete_topics([self.topic])
-
-    def lose(self, cause: str) -> None:
-        {"right": self.revoke, "topic": self.delete}[cause]()
 
 
 @pytest.fixture
@@ -99,12 +93,8 @@ async def place(kafka_secure: Any, unique: str) -> Place:
     return Place(kafka_secure, unique, Thing)
 
 
-LOST: dict[str, type[BuslineError]] = {"right": NotAuthorized, "topic": UnknownTopic}
-
-
-@pytest.mark.parametrize("cause", LOST)
-async def test_a_subscription_that_is_lost_turns_health_red_with_its_reason(
-    place: Place, cause: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_subscription_whose_topic_goes_turns_health_red_with_its_reason(
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consuming, "SILENCE", 1.0)
     seen: list[Any] = []
@@ -120,19 +110,18 @@ async def test_a_subscription_that_is_lost_turns_health_red_with_its_reason(
         await maker.publish(Thing(name="a"))
         await bus.caught_up(WITHIN)
         assert (bus.health().alive, bus.health().ready, seen) == (True, True, [Thing(name="a")])
-    await asyncio.to_thread(place.lose, cause)
+    await asyncio.to_thread(place.delete)
     error = await asyncio.wait_for(bus.wait_failed(), WITHIN)
     health = bus.health()
     await bus.aclose()
-    assert type(error) is LOST[cause]
+    assert type(error) is UnknownTopic
     assert (health.alive, health.ready) == (False, False)
     assert error.code in str(health.reason) and "busline apply" in str(health.reason)
     assert place.topic in str(error) + str(error.__cause__)
 
 
-@pytest.mark.parametrize("cause", LOST)
-async def test_a_process_whose_subscription_is_lost_ends_in_order_and_not_with_0(
-    place: Place, cause: str, tmp_path: Path
+async def test_a_process_whose_subscription_loses_its_topic_ends_in_order_and_not_with_0(
+    place: Place, tmp_path: Path
 ) -> None:
     program = tmp_path / "reader.py"
     program.write_text(PROGRAM.format(team=place.team, url=place.server.secure_url))
@@ -146,7 +135,7 @@ async def test_a_process_whose_subscription_is_lost_ends_in_order_and_not_with_0
         async with place.maker() as maker:
             await maker.publish(place.model(name="a"))
         assert await asyncio.wait_for(process.stdout.readline(), WITHIN) == b"handled a\n"
-        await asyncio.to_thread(place.lose, cause)
+        await asyncio.to_thread(place.delete)
         out, err = await asyncio.wait_for(process.communicate(), WITHIN)
     finally:
         if process.returncode is None:
@@ -154,7 +143,7 @@ async def test_a_process_whose_subscription_is_lost_ends_in_order_and_not_with_0
         await process.communicate()
     assert process.returncode == 1, err
     assert out == b"closed the bus is not started\n"
-    assert LOST[cause].code.encode() in err and b"busline apply" in err
+    assert UnknownTopic.code.encode() in err and b"busline apply" in err
     assert b"secret-of-reader" not in err and b"never retrieved" not in err
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from busline.contract.finding import Finding
 from busline.contract.yaml_reader import parse_yaml
-from busline.names import ContractName
+from busline.names import RESERVED_TEAM, ContractName
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -79,14 +79,16 @@ def stem(word: str) -> str:
 
 
 def search(query: str, raws: Iterable[Raw]) -> list[Hit]:
-    """Contracts that have every word; where there is none, those that have some. Best first, then by name."""
+    """Contracts that have every word; where there is none, those that have some. Best first, then by name;
+    busline's own after all others."""
     asked = list(dict.fromkeys(words(query)))
     if not asked:
         return []
     sifted = list(_sifted(asked, raws))
     hits = _scored(asked, [(rank, raw) for found, rank, raw in sifted if found == len(asked)], every=True)
     hits = hits or _scored(asked, [(found * 100 + rank, raw) for found, rank, raw in sifted], every=False)
-    return sorted(hits, key=lambda hit: (-hit.score, hit.page.name))
+    own = f"{RESERVED_TEAM}."
+    return sorted(hits, key=lambda hit: (hit.page.name.startswith(own), -hit.score, hit.page.name))
 
 
 def score(asked: Sequence[str], page: Page, *, every: bool = True) -> Hit | None:
