@@ -126,6 +126,7 @@ def read_plan(file: Path) -> PlanFile:
         raise _not_a_plan(file, f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from None
     except (ValueError, RecursionError):
         raise _not_a_plan(file, "it is not JSON") from None
+    assert isinstance(held, dict)  # else it was no PlanFile
     if found.digest != _digest({name: value for name, value in held.items() if name != "digest"}):
         raise _not_a_plan(file, "it was changed after it was written")
     return found

@@ -260,12 +260,12 @@ Program: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1)]
 class ServiceCredentialsFile(FileModel):
     """Programs that know the services' secrets; BUSLINE_USER says whose."""
 
-    read: Program | None = Field(None, repr=False)
-    store: Program | None = Field(None, repr=False)
+    read: Program | None = Field(default=None, repr=False)
+    store: Program | None = Field(default=None, repr=False)
 
 
 class CredentialsFile(FileModel):
-    command: Program | None = Field(None, repr=False)
+    command: Program | None = Field(default=None, repr=False)
     services: ServiceCredentialsFile = ServiceCredentialsFile()
 
 
