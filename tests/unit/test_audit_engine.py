@@ -143,6 +143,15 @@ def test_each_right_that_no_grant_gives_is_found_with_what_it_opens(planted: Acl
     assert found.owner
 
 
+@pytest.mark.parametrize(
+    ("user", "goes"),
+    [("billing/ghost", True), ("billing/invoicing ", True), ("Billing/invoicing", False), ("bi", False)],
+)
+def test_what_apply_deletes_by_itself_is_said_as_the_plan_has_it(user: str, goes: bool) -> None:
+    [found] = acls_unexplained(expected(), replace(clean(), acls=clean().acls | {acl(f"User:{user}")}))
+    assert found.fix.startswith("The next `busline apply`" if goes else "apply never touches it")
+
+
 def test_a_right_that_somebody_deleted_is_told_only_where_it_is_merged_and_applied() -> None:
     gone = acl("User:billing/invoicing")
     there = replace(clean(), acls=clean().acls - {gone})
@@ -276,6 +285,18 @@ def test_a_state_that_also_deletes_is_found() -> None:
     raw = {str(STATE): {"cleanup.policy": "compact,delete"}}
     [found] = settings_that_differ(expected(), Seen(topics={STATE: there}, settings=raw))
     assert "cleanup.policy is compact,delete" in found.what
+
+
+def test_two_underscores_hide_no_topic() -> None:
+    spec = TopicSpec(name="__hidden", partitions=1)
+    seen = replace(clean(), topics={**clean().topics, "__hidden": spec})
+    assert [one.what for one in topics_without_contract(expected(), seen)] == ["topic __hidden has no contract"]
+
+
+def test_a_kind_that_somebody_changed_is_not_left_to_apply() -> None:
+    topics = {**clean().topics, STATE: replace(clean().topics[STATE], compacted=False)}
+    [found] = settings_that_differ(expected(), replace(clean(), topics=topics))
+    assert "compaction is off" in found.what and "kafka-configs" in found.fix
 
 
 def test_kafkas_own_topics_are_none_of_ours() -> None:

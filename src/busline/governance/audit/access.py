@@ -26,7 +26,7 @@ def acls_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
         service = expected.service_of_user(acl.user or "")
         fix = (
             "The next `busline apply` with enforce: deny deletes it."
-            if service
+            if service or expected.is_of_team(acl.user)
             else "apply never touches it: delete it with kafka-acls, or list its user under `known` in busline.yaml."
         )
         yield found(

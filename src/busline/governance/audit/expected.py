@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from busline.contract.brought_names import INTERNAL
 from busline.contract.entries import Catalog
 from busline.contract.model import Contract, Environment, ServiceSpec, TeamSpec
 from busline.errors import ContractError
@@ -104,6 +105,11 @@ class Expected:
                 return found
         return None
 
+    def is_of_team(self, user: str | None) -> bool:
+        """Whether plan and apply hold it for theirs: `team/name`, with or without such a service."""
+        team, slash, name = (user or "").partition("/")
+        return bool(slash and name) and team != RESERVED_TEAM and _team(team) in self.merged.teams
+
     def contact(self, team: str) -> str:
         """Whom to ask about what a team owns: as its file says, else the platform team."""
         if team == RESERVED_TEAM:
@@ -155,8 +161,8 @@ def parsed_service(name: str) -> Service | None:
 
 
 def internal(topic: str) -> bool:
-    """Kafka's own: positions of groups, transactions."""
-    return topic.startswith("__")
+    """Kafka's own, by name: two underscores before any other hide nothing."""
+    return topic in INTERNAL
 
 
 def busline_topics(states: Iterable[State]) -> Iterator[str]:

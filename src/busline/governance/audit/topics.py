@@ -22,6 +22,8 @@ _WORDS: Final = {
     "append_time": "LogAppendTime",
     "min_insync": "min.insync.replicas",
 }
+_BY_HAND: Final = "Somebody set it by hand. `busline plan` shows what apply puts right."
+_KIND: Final = "Set cleanup.policy back with kafka-configs: plan stops here, as a stream's kind never changes."
 LETTERS: Final = "busline.dlq."
 
 
@@ -68,7 +70,7 @@ def settings_that_differ(expected: Expected, seen: Seen) -> Iterator[Finding]:
             yield found(
                 "settings-differ",
                 f"topic {name}: {what}",
-                "Somebody set it by hand. `busline plan` shows what apply puts right.",
+                _KIND if what.startswith(_WORDS["compacted"]) else _BY_HAND,
                 at=expected.place_of_topic(name),
                 ask=expected.owner_of_topic(name),
             )
