@@ -156,6 +156,13 @@ async def test_a_wrong_password_is_said_at_once_and_not_shown(kafka: Any, user: 
         await transport.aclose()
 
 
+async def test_who_does_not_log_in_where_a_login_is_asked_is_told_how(kafka_secure: Any) -> None:
+    transport = KafkaTransport([kafka_secure.secure_bootstrap], security=Security())
+    with pytest.raises(Unreachable, match="BUSLINE_USER"):
+        await transport.start()
+    await transport.aclose()
+
+
 async def test_nobody_there_is_unreachable() -> None:
     transport = KafkaTransport(["127.0.0.1:1"], security=Security())
     with pytest.raises(Unreachable):

@@ -111,7 +111,7 @@ class Connection:
         except FOREIGN as error:
             failure = translate(error, where=self.name)
             if isinstance(failure, Unreachable):
-                failure = await self.probe() or failure
+                failure = await self.probe() or self._hung_up(failure)
             raise failure from error
 
     async def probe(self) -> BuslineError | None:
@@ -145,6 +145,15 @@ class Connection:
         failure = translate(error, where=server)
         if isinstance(failure, AuthenticationFailed):
             return self.security.refusal(server, failure.why or "")
+        return failure
+
+    def _hung_up(self, failure: BuslineError) -> BuslineError:
+        """It takes a connection, and no request: a listener that asks for a login, or for TLS, hangs up on who begins
+        otherwise, without a word."""
+        if self.security.sasl_mechanism is None:
+            failure.fix = f"{failure.fix} If it asks for a login, set BUSLINE_USER and BUSLINE_PASSWORD_FILE."
+        elif not self.security.uses_tls:
+            failure.fix = f"{failure.fix} If it asks for TLS, set BUSLINE_TLS or BUSLINE_TLS_CA."
         return failure
 
 
