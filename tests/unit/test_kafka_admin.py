@@ -1,4 +1,4 @@
-"""Administrative calls wait for a coordinator that a new broker has yet to find, and for nothing else."""
+"""Administrative calls wait for a coordinator that a new broker has yet to find, and turn to another broker."""
 
 import subprocess
 import sys
@@ -47,6 +47,19 @@ async def test_a_coordinator_that_never_comes_is_unreachable(monkeypatch: pytest
     made, _ = failing(monkeypatch, kafka.errors.CoordinatorNotAvailableError)
     with pytest.raises(Unreachable):
         await made._run(lambda _: "done")
+
+
+async def test_a_broker_that_dies_on_the_way_is_another_ones_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, left = failing(monkeypatch, kafka.errors.KafkaConnectionError, kafka.errors.KafkaTimeoutError)
+    asked: list[str] = []
+
+    async def answering() -> str:
+        asked.append("another:1")
+        return asked[-1]
+
+    monkeypatch.setattr(made._connection, "answering", answering)
+    assert await made._run(lambda _: "done") == "done"
+    assert (len(asked), left) == (3, [])
 
 
 async def test_another_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,14 +82,16 @@ class AdminClient:
         self._connection = connection
 
     async def _run(self, work: Callable[[Any], T]) -> T:
-        """`work(client)` in a thread. Raises errors of busline's tree only."""
-        server = await self._connection.answering()  # kafka-python would try the others for long, and not say why
+        """`work(client)` in a thread, again where the broker that was asked is gone and another answers: what we
+        ask for is idempotent. Raises errors of busline's tree only."""
         end = time.monotonic() + COORDINATOR_WITHIN
         while True:
+            server = await self._connection.answering()  # kafka-python would try the others for long, and not say why
             try:
                 return await asyncio.to_thread(self._in_thread, work, server)
             except errors.KafkaError as error:
-                if getattr(error, "errno", None) not in NO_COORDINATOR_YET or time.monotonic() > end:
+                passing = isinstance(error, NO_ANSWER) or getattr(error, "errno", None) in NO_COORDINATOR_YET
+                if not passing or time.monotonic() > end:
                     raise self._translated(error) from error
             await asyncio.sleep(COORDINATOR_PAUSE)
 
