@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from busline.bus.stretch import Span, read_stretch
 from busline.contract.entries import Catalog
-from busline.errors import BuslineError, ConfigurationError, StorageFailed
+from busline.errors import BuslineError, ConfigurationError, StorageFailed, Unreachable
 from busline.names import CONTRACT_LOG
 from busline.record import Position, Record, TopicPartition
 from busline.transport.base import Admin, Seekable, TopicSpec, Transactional, Transport, Unreadable
@@ -30,6 +30,9 @@ FRESHEN: Final = 300.0
 """Seconds between two reads that nobody asked for."""
 WATCH: Final = 1.0
 """The same on an engine whose rights nobody else guards: what was taken away holds no longer than that."""
+VISIBLE_WITHIN: Final = 30.0
+_PAUSE: Final = 0.02
+"""Seconds between two looks for what was written just now."""
 
 
 class Entry(NamedTuple):
@@ -94,6 +97,21 @@ class ContractLog:
                 if isinstance(item, Unreadable):
                     raise StorageFailed(f"the contract log cannot be read at {item.first}", why=item.why)
                 new += [Entry(r.offset, r.key, r.value) for r in item.records if r.key is not None]
+        return new
+
+    async def read_past(self, offset: int) -> list[Entry]:
+        """Until what was written at `offset` is read: a transaction's end is acknowledged a little before readers see
+        what is in it. Raises Unreachable after VISIBLE_WITHIN seconds, and what `read` raises."""
+        new: list[Entry] = []
+        try:
+            async with asyncio.timeout(VISIBLE_WITHIN):
+                while self.next <= offset:
+                    new += await self.read()
+                    if self.next <= offset:
+                        await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            what = f"what was written is not to be read after {VISIBLE_WITHIN:g} s"
+            raise Unreachable(what, where=CONTRACT_LOG, fix="Run it again: it goes on from here.") from None
         return new
 
     async def reread(self) -> None:

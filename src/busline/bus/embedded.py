@@ -96,8 +96,7 @@ class Embedded:
         held = self._log.catalog.contract(contract.name)
         if held is None:
             return contract
-        ids = {version.number: version.registry_id for version in held.versions}
-        return replace(contract, versions=tuple(replace(v, registry_id=ids.get(v.number)) for v in contract.versions))
+        return contract.with_ids({version.number: version.registry_id for version in held.versions}.get)
 
     def _check_versions(self, contract: Contract) -> None:
         held = self._log.catalog.contract(contract.name)

@@ -27,6 +27,12 @@ def team_of(key: bytes) -> str | None:
     return name.partition(_TEAM_ENDS[kind])[0] if kind in _TEAM_ENDS else None
 
 
+def about_of(key: bytes) -> str:
+    """The contract's, service's or team's name; a version is about its contract."""
+    kind, _, name = key.decode(errors="replace").partition("/")
+    return name.rpartition("/")[0] if kind == "version" else name
+
+
 def version_of(key: bytes) -> tuple[ContractName, int] | None:
     """Of a version's record: its contract and number."""
     kind, _, rest = key.decode(errors="replace").partition("/")

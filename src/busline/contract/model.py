@@ -7,8 +7,8 @@ engine's contract log. `Source` says where each of its lines stands, so that eve
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from busline.contract.schema import Schema
@@ -158,6 +158,12 @@ class Contract:
 
     def version(self, number: int) -> Version | None:
         return self.versions[number - 1] if 1 <= number <= len(self.versions) else None
+
+    def with_ids(self, id_of: Callable[[int], int | None]) -> Contract:
+        """With the registry's id of each version, by its number."""
+        if all(v.registry_id == id_of(v.number) for v in self.versions):
+            return self
+        return replace(self, versions=tuple(replace(v, registry_id=id_of(v.number)) for v in self.versions))
 
 
 @dataclass(frozen=True, kw_only=True)

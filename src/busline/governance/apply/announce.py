@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from busline.bus.outlets import outlet_of
 from busline.contract.entries import Catalog
+from busline.contract.entry_changes import about_of
 from busline.contract.event import Event
 from busline.contract.model import Contract
 from busline.errors import ContractUnknown
 from busline.governance.plan.plan import Plan
+from busline.governance.state.goal import with_ids
 from busline.governance.state.subjects import Ids
 from busline.governance.users.principals import APPLY, AUDIT
 from busline.names import ContractName, Service
@@ -74,7 +76,7 @@ class Announcer:
 def _in_force(name: ContractName, plan: Plan, ids: Ids) -> Contract | None:
     """As it is when this apply has ended; the one that is applied, where the plan is of some teams only."""
     contract = plan.goal.planned_contracts.get(name)
-    return _with_ids(contract, ids) if contract else plan.applied.catalog.contract(name)
+    return with_ids(contract, ids) if contract else plan.applied.catalog.contract(name)
 
 
 def denials(denied: Iterable[AccessDenied], catalog: Catalog) -> list[Record]:
@@ -96,7 +98,7 @@ def _denial_id(one: AccessDenied) -> bytes:
 def contract_changes(plan: Plan, changed: Iterable[bytes], stamp: Mapping[str, Any]) -> Iterator[Event]:
     """By contract, in the order of names."""
     catalog, published = plan.applied.catalog, plan.goal.published
-    for name in sorted({_contract_of(key) for key in changed} - {""}):
+    for name in sorted({about_of(key) for key in changed if key.startswith((b"contract/", b"version/"))}):
         before, now = catalog.contract(name), published.get(ContractName(name))
         if now is None:
             yield ContractChanged(contract=name, change=ContractChange.REMOVED, **stamp)
@@ -106,11 +108,6 @@ def contract_changes(plan: Plan, changed: Iterable[bytes], stamp: Mapping[str, A
         else:
             for change, more in _differences(before, now):
                 yield ContractChanged(contract=name, change=change, **more, **stamp)
-
-
-def _contract_of(key: bytes) -> str:
-    kind, _, name = key.decode(errors="replace").partition("/")
-    return name if kind == "contract" else name.partition("/")[0] if kind == "version" else ""
 
 
 def _differences(before: Contract, now: Contract) -> Iterator[tuple[ContractChange, dict[str, Any]]]:
@@ -198,8 +195,3 @@ def _login(user: str, change: AccessChange, stamp: Mapping[str, Any]) -> Event:
 def _kafka(word: str) -> str:
     """As Kafka writes it: transactional-id is TRANSACTIONAL_ID."""
     return word.upper().replace("-", "_")
-
-
-def _with_ids(contract: Contract, ids: Ids) -> Contract:
-    versions = (replace(v, registry_id=ids.get((contract.name, v.number))) for v in contract.versions)
-    return replace(contract, versions=tuple(versions))

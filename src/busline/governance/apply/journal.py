@@ -6,13 +6,12 @@ sees the other's intent before each step.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from busline.bus.contract_log import TRANSACTION, ContractLog, Entry, write_records
-from busline.errors import ApplyError, Fenced, NotPublished, Unreachable
+from busline.bus.contract_log import TRANSACTION, ContractLog, write_records
+from busline.errors import ApplyError, Fenced, NotPublished
 from busline.governance.state.applied import Applied
 from busline.governance.state.intent import KEY, Intent
 from busline.names import CONTRACT_LOG
@@ -21,8 +20,6 @@ from busline.transport.base import Fencing, Transport
 
 Changes: TypeAlias = Mapping[bytes, bytes | None]
 _Publish: TypeAlias = Callable[[Sequence[Record]], Awaitable[Sequence[Position]]]
-VISIBLE_WITHIN: Final = 30.0
-_PAUSE: Final = 0.02
 
 
 class Journal:
@@ -37,7 +34,7 @@ class Journal:
     async def begin(self, intent: Intent) -> None:
         """On return it is seen by who reads, and nobody wrote between plan and now."""
         written = await self._write({KEY: intent.record()})
-        seen = await self._read_past(written[-1].offset)
+        seen = await self._log.read_past(written[-1].offset)
         if [entry.offset for entry in seen] != [written[-1].offset]:
             raise another()
         self._begun = True
@@ -62,20 +59,6 @@ class Journal:
             if isinstance(error.cause, Fenced):
                 raise another() from error
             raise
-
-    async def _read_past(self, offset: int) -> list[Entry]:
-        """A transaction's end is acknowledged a little before readers see what is in it."""
-        seen: list[Entry] = []
-        try:
-            async with asyncio.timeout(VISIBLE_WITHIN):
-                while self._log.next <= offset:
-                    seen += await self._log.read()
-                    if self._log.next <= offset:
-                        await asyncio.sleep(_PAUSE)
-        except TimeoutError:
-            what = f"what was written is not to be read after {VISIBLE_WITHIN:g} s"
-            raise Unreachable(what, where=CONTRACT_LOG) from None
-        return seen
 
 
 @contextlib.asynccontextmanager

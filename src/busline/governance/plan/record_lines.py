@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from busline.contract.duration import duration_text
-from busline.contract.entry_changes import content, team_of
+from busline.contract.entry_changes import about_of, content, team_of, version_of
 from busline.governance.state.applied import Applied
 from busline.governance.state.change import Change
 from busline.governance.state.goal import Goal
@@ -22,10 +22,8 @@ def record_lines(
 ) -> Iterator[tuple[bytes, Change]]:
     """By the record's key; of a changed record one line a part of it."""
     for key, value in records.items():
-        kind, _, name = key.decode().partition("/")
-        about, what = (
-            (name.rpartition("/")[0], f"version {name.rpartition('/')[2]}") if kind == "version" else (name, kind)
-        )
+        about, version = about_of(key), version_of(key)
+        what = f"version {version[1]}" if version else key.decode().partition("/")[0]
         why = sources.get(about, "")
         if value is None:
             yield key, Change(about, "-", what)
@@ -71,8 +69,7 @@ def taken_over(goal: Goal, applied: Applied, records: Collection[bytes], busy: C
     services and users of which something else changes."""
     found = set()
     for key in records:
-        kind, _, name = key.decode().partition("/")
-        about = name.rpartition("/")[0] if kind == "version" else name
+        kind, about = key.decode().partition("/")[0], about_of(key)
         if key in applied.entries or about in busy:
             continue
         if kind in ("contract", "version"):
@@ -80,7 +77,7 @@ def taken_over(goal: Goal, applied: Applied, records: Collection[bytes], busy: C
             if was_before(contract) or (contract.topic in applied.topics and _is_adopted(contract.owner, goal)):
                 found.add(key)
         elif kind == "service":
-            user = goal.services[Service(name)].kafka_user
+            user = goal.services[Service(about)].kafka_user
             if user and user not in busy:
                 found.add(key)
     rest = {team_of(key) for key in set(records) - found if not key.startswith(b"team/")}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from busline.bus.notices import today
 from busline.contract.entries import entries
-from busline.contract.entry_changes import log_changes, same, team_of
+from busline.contract.entry_changes import about_of, changed_entries, log_changes, team_of
 from busline.contract.model import Contract, ServiceSpec, TeamSpec
 from busline.governance.state.applied import Applied
 from busline.governance.state.subjects import Ids
@@ -76,7 +76,7 @@ class Goal:
         """The contract log as it should be, with the registry's ids in it. The last answer is kept: it costs a second
         for ten thousand contracts."""
         if not self._made or self._made[0][0] != ids:
-            contracts = [_with_ids(contract, ids) for contract in self.published.values()]
+            contracts = [with_ids(contract, ids) for contract in self.published.values()]
             made = dict(entries(contracts, self.services.values(), self.teams.values(), commit=self.commit))
             self._made[:] = [(ids, made)]
         return self._made[0][1]
@@ -88,11 +88,9 @@ class Goal:
     def recognise(self, applied: Applied, ids: Ids) -> None:
         """What is applied as it is here need not be parsed."""
         records, there = self.records(ids), applied.entries
-        differ = {key for key, value in records.items() if key not in there or not same(value, there[key])}
-        changed = {_about(key) for key in differ}
-        changed |= {_about(key) for key in there if key not in records}
+        changed = {about_of(key) for key in (*changed_entries(records, there), *(there.keys() - records.keys()))}
         catalog = applied.catalog
-        catalog.recognise(_with_ids(c, ids) for c in self.published.values() if c.name not in changed)
+        catalog.recognise(with_ids(c, ids) for c in self.published.values() if c.name not in changed)
         catalog.recognise(one for one in self.services.values() if one.name not in changed)
         catalog.recognise(one for one in self.teams.values() if one.name not in changed)
 
@@ -116,14 +114,6 @@ class Goal:
         ]
 
 
-def _about(key: bytes) -> str:
-    """The contract's, service's or team's name."""
-    kind, _, name = key.decode(errors="replace").partition("/")
-    return name.rpartition("/")[0] if kind == "version" else name
-
-
-def _with_ids(contract: Contract, ids: Ids) -> Contract:
-    if all(v.registry_id == ids.get((contract.name, v.number)) for v in contract.versions):
-        return contract
-    versions = (replace(v, registry_id=ids.get((contract.name, v.number))) for v in contract.versions)
-    return replace(contract, versions=tuple(versions))
+def with_ids(contract: Contract, ids: Ids) -> Contract:
+    """As the contract log holds it."""
+    return contract.with_ids(lambda number: ids.get((contract.name, number)))
