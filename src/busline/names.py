@@ -16,6 +16,8 @@ TEAM_LENGTH = 40
 NAME_LENGTH = 60
 RESERVED_TEAM = "busline"
 CONTRACT_LOG = "busline.contracts"
+DEAD_LETTERS = "busline.dlq."
+"""What the topics of dead letters begin with."""
 PEOPLE = "people"
 _WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _FORM = "lower-case letters and digits, in words joined by single hyphens, beginning with a letter"
@@ -92,7 +94,7 @@ class Service(str):
     @property
     def dead_letters(self) -> str:
         """The topic of this service's dead letters."""
-        return f"busline.dlq.{self.team}.{self.name}"
+        return f"{DEAD_LETTERS}{self.team}.{self.name}"
 
 
 class Group(str):

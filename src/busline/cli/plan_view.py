@@ -16,6 +16,7 @@ import click
 
 from busline.cli.output import clean, wrapped
 from busline.governance.state.change import Change, Mark
+from busline.names import DEAD_LETTERS
 
 WORDS: Final[dict[Mark, str]] = {"+": "new", "~": "changed", "±": "replaced", "-": "gone"}
 _COLOURS: Final[dict[Mark, str]] = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
@@ -172,11 +173,11 @@ def _holed(line: Change, name: str) -> Change:
     """The line without that name and without its place: what it has in common with others'."""
     if not name:
         return line
-    letters = f"busline.dlq.{name.replace('/', '.')}"
+    letters = f"{DEAD_LETTERS}{name.replace('/', '.')}"
 
     def hole(word: re.Match[str]) -> str:
         if word[0] == letters:
-            return f"busline.dlq.{_DOTTED}"
+            return f"{DEAD_LETTERS}{_DOTTED}"
         rest = word[0].removeprefix(name)
         return _HOLE + rest if len(rest) < len(word[0]) and rest[:1] in ("", "/") else word[0]
 

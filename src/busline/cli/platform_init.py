@@ -24,7 +24,7 @@ from busline.cli.workspace_path import find_workspace
 from busline.errors import ApplyError, ConfigurationError
 from busline.governance.users.principals import APPLY, PLAN, PRINCIPALS, platform_acls
 from busline.governance.users.secrets import SecretPlaces, Secrets
-from busline.transport.guard import Acl, Credential, Guarded, Resource
+from busline.transport.guard import ITERATIONS, Acl, Credential, Guarded, Resource
 
 SCRIPT: Final = Path("platform") / "create-principals.sh"
 _HEAD: Final = """\
@@ -53,7 +53,6 @@ user() {{
 }}
 acls() {{ kafka-acls.sh --bootstrap-server "$KAFKA" --command-config "$ADMIN" --add "$@"; }}
 """
-_ITERATIONS: Final = 8192
 _FLAGS: Final = {Resource.TOPIC: "--topic", Resource.GROUP: "--group", Resource.TRANSACTIONAL_ID: "--transactional-id"}
 _OPERATIONS: Final = {"describe-configs": "DescribeConfigs", "alter-configs": "AlterConfigs"}
 
@@ -162,7 +161,7 @@ async def create(engine: object, secrets: Secrets, output: Output) -> dict[str, 
 
 
 def script_text(kafka: str) -> str:
-    lines = [_HEAD.format(kafka=kafka, iterations=_ITERATIONS)]
+    lines = [_HEAD.format(kafka=kafka, iterations=ITERATIONS)]
     for user, acls in platform_acls().items():
         lines += [f"# {PRINCIPALS[user]}", f"user {user}"]
         lines += [*_commands(user, acls), ""]

@@ -78,8 +78,7 @@ class GuardedMemory(MemoryTransport):
 
     async def set_quotas(self, quotas: Mapping[str, Quota]) -> None:
         for user, quota in quotas.items():
-            bounds = {"producer_byte_rate": quota.publish, "consumer_byte_rate": quota.subscribe}
-            self.bounds_of[QuotaEntity(user=user)] = {k: float(v) for k, v in bounds.items() if v is not None}
+            self.bounds_of[QuotaEntity(user=user)] = {k: float(v) for k, v in quota.bounds.items() if v is not None}
             if not self.bounds_of[QuotaEntity(user=user)]:
                 del self.bounds_of[QuotaEntity(user=user)]
             self.did(f"quota of {user}")

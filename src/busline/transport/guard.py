@@ -14,6 +14,10 @@ Mechanism: TypeAlias = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
 """A user may have one secret for each, and both hold side by side: the overlap of a rotation."""
 MECHANISMS: Final[tuple[Mechanism, Mechanism]] = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 USER: Final = "User:"
+ANY: Final = "*"
+"""Every name, every host."""
+ITERATIONS: Final = 8192
+"""Of the hash of a SCRAM secret (RFC 5802)."""
 
 
 class Resource(StrEnum):
@@ -44,6 +48,10 @@ class Acl(NamedTuple):
         """The principal's name, None for what is no user."""
         return self.principal.removeprefix(USER) if self.principal.startswith(USER) else None
 
+    def is_over(self, name: str) -> bool:
+        """Whether it is about what has this name, of its kind."""
+        return name.startswith(self.name) if self.prefixed else self.name in (name, ANY)
+
     def __str__(self) -> str:
         name = f"{self.name}*" if self.prefixed else self.name
         host = "" if self.host == "*" else f" from {self.host}"
@@ -57,12 +65,33 @@ class QuotaEntity(NamedTuple):
     client: str | None = None
     ip: str | None = None
 
+    @property
+    def is_whole_user(self) -> bool:
+        """It binds all that one user does, whatever its client calls itself."""
+        return bool(self.user) and self.client is None and self.ip is None
+
+
+PUBLISH_RATE: Final = "producer_byte_rate"
+SUBSCRIBE_RATE: Final = "consumer_byte_rate"
+"""Kafka's keys for a quota's bounds."""
+
 
 class Quota(NamedTuple):
     """Bytes a second and broker; None: no bound."""
 
     publish: int | None = None
     subscribe: int | None = None
+
+    @classmethod
+    def of(cls, held: Mapping[str, float]) -> Quota:
+        """From Kafka's keys; others are left out."""
+        publish, subscribe = (held.get(key) for key in (PUBLISH_RATE, SUBSCRIBE_RATE))
+        return cls(*(None if bound is None else int(bound) for bound in (publish, subscribe)))
+
+    @property
+    def bounds(self) -> dict[str, int | None]:
+        """By Kafka's keys."""
+        return {PUBLISH_RATE: self.publish, SUBSCRIBE_RATE: self.subscribe}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from busline.errors import NotAuthorized
 from busline.governance.adopt.samples import Samples, read_samples
+from busline.governance.some_at_once import some_at_once
 from busline.governance.state.applied import read_applied
 from busline.transport.base import Groups, Seekable, TopicSpec, Transport
 from busline.transport.guard import Acl, Guarded, QuotaEntity
@@ -17,8 +17,6 @@ from busline.transport.inspect import Inspectable
 if TYPE_CHECKING:
     from busline.governance.registry.registry import Registry, Stored
 
-T = TypeVar("T")
-R = TypeVar("R")
 _AT_ONCE: Final = 16
 _GROUPS_AT_ONCE: Final = 8
 VALUE_SUFFIX: Final = "-value"
@@ -98,7 +96,7 @@ async def _groups(engine: Transport) -> tuple[dict[str, frozenset[str]], tuple[s
     asked: Groups = engine
     try:
         names = await asked.groups()
-        committed = await _gather(names, asked.committed, _GROUPS_AT_ONCE)
+        committed = await some_at_once(names, asked.committed, _GROUPS_AT_ONCE)
         members = await _members(engine)
     except NotAuthorized as error:
         return {}, (f"consumer groups: {error.what}",)
@@ -131,7 +129,7 @@ async def _subjects(registry: Registry, topics: Collection[str]) -> tuple[dict[s
         level = await registry.level(name) or default
         return SubjectSeen(name=name, versions=(*(one for one in stored if one), latest), level=level)
 
-    return {seen.name: seen for seen in await _gather(listed.names, look, _AT_ONCE)}, listed.complete
+    return {seen.name: seen for seen in await some_at_once(listed.names, look, _AT_ONCE)}, listed.complete
 
 
 def _is_avro(subjects: Mapping[str, SubjectSeen], topic: str) -> bool:
@@ -146,15 +144,3 @@ async def _samples(engine: Transport, topics: list[str]) -> tuple[Samples, tuple
         return await read_samples(engine, topics), ()
     except NotAuthorized as error:
         return {}, (f"records: {error.what}, so that nobody knows whether their schemas read them",)
-
-
-async def _gather(items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int) -> list[R]:
-    limit = asyncio.Semaphore(at_once)
-
-    async def one(item: T) -> R:
-        async with limit:
-            return await work(item)
-
-    async with asyncio.TaskGroup() as tasks:
-        started = [tasks.create_task(one(item)) for item in items]
-    return [task.result() for task in started]

@@ -11,13 +11,11 @@ from busline.contract.finding import Finding, Severity
 from busline.governance.audit.expected import Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.seen import Seen
-from busline.governance.state.live import PUBLISH_BOUND, SUBSCRIBE_BOUND
 from busline.governance.users.principals import PRINCIPALS
 from busline.names import CONTRACT_LOG
-from busline.transport.guard import Acl, Quota, QuotaEntity, Resource
+from busline.transport.guard import ANY, Acl, Quota, QuotaEntity, Resource
 
 ANYBODY: Final = "User:*"
-ANY: Final = "*"
 
 
 def acls_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
@@ -49,15 +47,11 @@ def _reach(acl: Acl, expected: Expected) -> str:
     if acl.name == ANY or acl.prefixed:
         parts.append("it holds for names that are yet to come, too")
     if acl.resource is Resource.TOPIC:
-        reached = sorted(t for state in expected.states for t in {*state.by_topic, CONTRACT_LOG} if _covers(acl, t))
+        reached = sorted(t for state in expected.states for t in {*state.by_topic, CONTRACT_LOG} if acl.is_over(t))
         owners = sorted({expected.owner_of_topic(topic) for topic in reached})
         if reached:
             parts.append(f"it reaches {some(dict.fromkeys(reached))}, owned by {some(owners)}")
     return "; ".join(parts)
-
-
-def _covers(acl: Acl, name: str) -> bool:
-    return name.startswith(acl.name) if acl.prefixed else acl.name in (name, ANY)
 
 
 def _owner_of_resource(acl: Acl, expected: Expected) -> str:
@@ -126,7 +120,8 @@ def second_secrets(expected: Expected, seen: Seen) -> Iterator[Finding]:
 
 def quotas_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
     for entity, held in sorted(seen.quotas.items(), key=repr):
-        wanted = [_bounds(state.access.quotas.get(entity.user or "")) for state in expected.states if _whole(entity)]
+        whole = entity.user if entity.is_whole_user else None
+        wanted = [_bounds(state.access.quotas.get(whole)) for state in expected.states if whole]
         if not held or dict(held) in wanted:
             continue
         service = expected.service_of_user(entity.user or "")
@@ -140,13 +135,9 @@ def quotas_unexplained(expected: Expected, seen: Seen) -> Iterator[Finding]:
         )
 
 
-def _whole(entity: QuotaEntity) -> bool:
-    return bool(entity.user) and entity.client is None and entity.ip is None
-
-
 def _bounds(quota: Quota | None) -> Mapping[str, float]:
-    keys = {PUBLISH_BOUND: quota.publish, SUBSCRIBE_BOUND: quota.subscribe} if quota else {}
-    return {key: float(bound) for key, bound in keys.items() if bound is not None}
+    bounds = quota.bounds if quota else {}
+    return {key: float(bound) for key, bound in bounds.items() if bound is not None}
 
 
 def _name(entity: QuotaEntity) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from busline.contract.duration import duration_text
 from busline.contract.finding import Finding
 from busline.contract.model import Kind
-from busline.governance.audit.expected import Expected
+from busline.governance.audit.expected import PLATFORM, Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.listeners import listeners_of
 from busline.governance.audit.seen import Seen
@@ -21,7 +21,7 @@ _OFFSETS: Final = "offsets.retention.minutes"
 
 
 def broker_settings(expected: Expected, seen: Seen) -> Iterator[Finding]:
-    at, ask = expected.place, expected.contact("busline")
+    at, ask = expected.place, PLATFORM
     if seen.guarded is False:
         fix = "Turn it on: docs/platform.md says how, without stopping anybody."
         yield found(
@@ -75,7 +75,7 @@ def _reauthentication(expected: Expected, seen: Seen) -> Iterator[Finding]:
         f"Set {_REAUTH}=3600000 or less in server.properties, and restart the brokers one by one.",
         at=expected.place,
         seen="; ".join(f"{what}: {said} (broker {some(brokers)})" for (what, said), brokers in sorted(wrong.items())),
-        ask=expected.contact("busline"),
+        ask=PLATFORM,
     )
 
 
@@ -107,5 +107,5 @@ def _positions(expected: Expected, seen: Seen) -> Iterator[Finding]:
             f"Set {_OFFSETS}={finite[longest] // 60_000} or more in server.properties.",
             at=expected.place,
             seen="a group that was stopped for longer handles everything again",
-            ask=expected.contact("busline"),
+            ask=PLATFORM,
         )

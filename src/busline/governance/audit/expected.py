@@ -15,7 +15,7 @@ from typing import Final
 from busline.contract.brought_names import INTERNAL
 from busline.contract.entries import Catalog
 from busline.contract.model import Contract, Environment, ServiceSpec, TeamSpec
-from busline.errors import ContractError
+from busline.governance.audit.findings import place_of
 from busline.governance.state.rights import Access, wanted_access
 from busline.governance.state.topics import wanted_topics
 from busline.governance.users.rotation import Rotation
@@ -130,9 +130,7 @@ class Expected:
     def place_of_topic(self, topic: str) -> tuple[str, int]:
         """File and line in the workspace; busline.yaml where no file speaks of it."""
         contract = self.merged.by_topic.get(topic)
-        if contract is not None and contract.source is not None:
-            return contract.source.file, contract.source.line
-        return self.place
+        return place_of(contract.source if contract else None, self.place)
 
     def place_of_user(self, user: str | None) -> tuple[str, int]:
         service = self.service_of_user(user or "")
@@ -140,24 +138,15 @@ class Expected:
 
     def place_of_service(self, service: Service) -> tuple[str, int]:
         spec = self.merged.services.get(service)
-        return (spec.source.file, spec.source.line) if spec and spec.source else self.place
+        return place_of(spec.source if spec else None, self.place)
 
     @property
     def place(self) -> tuple[str, int]:
-        source = self.environment.source
-        return (source.file, source.line) if source else (FILE, 1)
+        return place_of(self.environment.source, (FILE, 1))
 
 
 def _team(name: str) -> Team:
     return str.__new__(Team, name)  # only looked up: what is no team's name is nobody's
-
-
-def parsed_service(name: str) -> Service | None:
-    """None for what is named otherwise."""
-    try:
-        return Service(name)
-    except ContractError:
-        return None
 
 
 def internal(topic: str) -> bool:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from busline.bus.replay import REPLAY_GROUP
 from busline.contract.access import decide
 from busline.contract.evolution.readers import READ_GROUP, Reader
 from busline.contract.finding import Finding
-from busline.contract.model import Action, ServiceSpec
+from busline.contract.model import Action, ServiceSpec, Subscription
 from busline.governance.audit.expected import Expected, internal
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.seen import Seen
 from busline.governance.readers.running import parse_group
 from busline.governance.users.principals import PRINCIPALS
 from busline.names import Service
-
-REPLAY_GROUP: Final = "~dlq"
 
 
 class Whose(NamedTuple):
@@ -152,10 +151,10 @@ def _declared(version: int, fields: list[str]) -> str:
     return f"version {version}: {', '.join(fields) or 'every field'}"
 
 
-def _fields_beyond(reader: Reader, declared: list[object]) -> list[str]:
+def _fields_beyond(reader: Reader, declared: list[Subscription]) -> list[str]:
     """Fields that it reads beyond each of the declared readers; none where one of them covers it."""
     beyond: list[list[str]] = []
     for use in declared:
-        names = {field.name for field in use.fields}  # type: ignore[attr-defined]
+        names = {field.name for field in use.fields}
         beyond.append([field.name for field in reader.fields if names and field.name not in names])
     return min(beyond, key=len, default=[])

@@ -13,6 +13,7 @@ from busline.codec.framing import SchemaRef, reference_length, split
 from busline.codec.keys import decode_key
 from busline.contract.model import Contract, Kind, Version
 from busline.errors import BuslineError, DecodeError, UnknownSchema
+from busline.governance.audit.findings import reason
 from busline.record import Position, StoredRecord
 from busline.transport.partitioner import partition_for
 
@@ -59,7 +60,7 @@ class Judge:
             self._decode(record)
         except BuslineError as error:
             faults.undecodable.append(at)
-            faults.reasons[_reason(error)] += 1
+            faults.reasons[reason(error)] += 1
             faults.claim(record)
         if self._is_misplaced(partition, record.key):
             faults.misplaced.append((at, record.key))
@@ -111,7 +112,3 @@ class Judge:
             raise DecodeError(f"a record of {contract.name} has no value")
         if self._native:
             decode_key(contract.key, contract.current.schema, record.key)
-
-
-def _reason(error: BuslineError) -> str:
-    return f"{error.what} ({error.why})" if error.why else error.what

@@ -9,7 +9,7 @@ from dataclasses import replace
 from busline.contract.finding import Finding
 from busline.contract.model import Environment
 from busline.governance.audit.expected import PLATFORM
-from busline.governance.audit.findings import found
+from busline.governance.audit.findings import found, place_of
 from busline.governance.audit.seen import Seen
 
 
@@ -42,7 +42,7 @@ def known_over(environment: Environment, today: dt.date, place: tuple[str, int])
                 "known-over",
                 f"{one.kind} {one.name} was known until {one.until}",
                 "Remove it there and here, or write a later day.",
-                at=(one.source.file, one.source.line) if one.source else place,
+                at=place_of(one.source, place),
                 seen=f"the reason was: {one.why}",
                 ask=PLATFORM,
             )

@@ -4,7 +4,6 @@ setting proves. No answer is never taken for a refusal.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from busline.contract.finding import Finding
 from busline.errors import ConfigurationError
-from busline.governance.audit.expected import Expected
+from busline.governance.audit.expected import PLATFORM, Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.listeners import Listener, controllers_of, listeners_of
 from busline.governance.audit.seen import Seen
+from busline.governance.some_at_once import some_at_once
 from busline.governance.users.principals import PROBE
 from busline.transport.guard import MECHANISMS, Mechanism
 from busline.transport.security import Secret, Security
@@ -52,13 +52,7 @@ async def probe_listeners(seen: Seen, secret: Secret | None) -> list[Tried]:
     """secret: of busline/probe; without it, only the anonymous is tried."""
     listeners = [one for number, settings in sorted(seen.brokers.items()) for one in listeners_of(number, settings)]
     listeners += dict.fromkeys(one for settings in seen.brokers.values() for one in controllers_of(settings))
-    limit = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(listener: Listener) -> Tried:
-        async with limit:
-            return await _try(listener, secret)
-
-    return list(await asyncio.gather(*(one(listener) for listener in listeners)))
+    return await some_at_once(listeners, lambda listener: _try(listener, secret), _AT_ONCE)
 
 
 async def _try(listener: Listener, secret: Secret | None) -> Tried:
@@ -94,7 +88,7 @@ def _anonymous(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
                 "Close it, or let it ask for credentials (SASL, or SSL with ssl.client.auth=required).",
                 at=expected.place,
                 seen=f"{one.listener.protocol}; User:ANONYMOUS got the metadata, and {more}",
-                ask=expected.contact("busline"),
+                ask=PLATFORM,
             )
 
 
@@ -110,7 +104,7 @@ def _controllers(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding
             at=expected.place,
             seen=f"{some([one.listener for one in taking])}; User:ANONYMOUS"
             f" {'got the ACLs, and may change them: a super user' if powerful else 'did not get the ACLs'}",
-            ask=expected.contact("busline"),
+            ask=PLATFORM,
         )
 
 
@@ -123,7 +117,7 @@ def _allowed(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
             "Set allow.everyone.if.no.acl.found=false, and take it out of super.users; then restart the brokers.",
             at=expected.place,
             seen=f"on {some(allowing)}",
-            ask=expected.contact("busline"),
+            ask=PLATFORM,
         )
 
 
@@ -147,7 +141,7 @@ def _not_run(expected: Expected, tried: Sequence[Tried]) -> Iterator[Finding]:
             f"Give the secret of {PROBE} by {FILE_VARIABLE}, and run the audit where the listeners can be reached.",
             at=expected.place,
             seen=f"listeners {some(listeners)}" if listeners else "",
-            ask=expected.contact("busline"),
+            ask=PLATFORM,
         )
 
 

@@ -21,7 +21,7 @@ from busline.contract.finding import Finding
 from busline.errors import ContractUnknown, DecodeError, UnknownTopic
 from busline.governance.apply.announce import denials
 from busline.governance.audit.authorizer_log import Access, AuthorizerLog, Times, read_logs
-from busline.governance.audit.expected import Expected
+from busline.governance.audit.expected import PLATFORM, Expected
 from busline.governance.audit.findings import found, some
 from busline.governance.users.principals import PROBE
 from busline.platform import AccessDenied
@@ -71,11 +71,11 @@ def refusal_findings(expected: Expected, log: AuthorizerLog) -> Iterator[Finding
             "Look at them, and let the layout write line ends out:"
             " appender.authorizer.layout.pattern=[%d] %p %enc{%m}{CRLF} (%c)%n",
             at=expected.place,
-            ask=expected.contact("busline"),
+            ask=PLATFORM,
         )
     if not log.lines:
         what, fix = "no line of the authorizer is in the log", "Name the file of kafka.authorizer.logger."
-        yield found("log-unreadable", what, fix, at=expected.place, ask=expected.contact("busline"))
+        yield found("log-unreadable", what, fix, at=expected.place, ask=PLATFORM)
 
 
 def _said(access: Access, times: Times) -> str:

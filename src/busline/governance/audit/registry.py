@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -11,9 +10,10 @@ from busline.contract.evolution.levels import Level
 from busline.contract.finding import Finding, Severity
 from busline.contract.model import Contract
 from busline.errors import BuslineError
-from busline.governance.audit.expected import Expected
-from busline.governance.audit.findings import found, some
+from busline.governance.audit.expected import PLATFORM, Expected
+from busline.governance.audit.findings import found, reason, some
 from busline.governance.audit.known import is_known
+from busline.governance.some_at_once import some_at_once
 from busline.governance.state.subjects import registry_level
 
 if TYPE_CHECKING:
@@ -43,14 +43,9 @@ class SubjectSeen:
 async def registry_findings(expected: Expected, registry: Registry, anonymous: Registry) -> list[Finding]:
     """anonymous: the same registry, asked without credentials. Raises RegistryUnreachable, RegistryRefused."""
     listed = await registry.subjects()
-    limit = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(contracts: Sequence[Contract]) -> SubjectSeen | None:
-        async with limit:
-            return await _look(contracts, expected, registry)
-
     ours = _by_subject(expected)
-    seen = await asyncio.gather(*(one(ours[name]) for name in sorted(ours)))
+    asked = [ours[name] for name in sorted(ours)]
+    seen = await some_at_once(asked, lambda contracts: _look(contracts, expected, registry), _AT_ONCE)
     return [
         *_without_contract(expected, listed.names, ours.keys()),
         *(finding for subject in seen if subject is not None for finding in _of_subject(expected, subject)),
@@ -148,16 +143,16 @@ def _incomplete(expected: Expected, count: int) -> Finding:
         f"the registry lists {count:,} subjects, and there may be more",
         "Let it answer with all: it stops at a number of its own, and has no search that pages.",
         at=expected.place,
-        ask=expected.contact("busline"),
+        ask=PLATFORM,
     )
 
 
 async def _writable(expected: Expected, anonymous: Registry) -> list[Finding]:
-    ask = expected.contact("busline")
+    ask = PLATFORM
     try:
         may = await anonymous.may_write()
     except BuslineError as error:
-        may, why = None, f"{error.what} ({error.why})"
+        may, why = None, reason(error)
     else:
         why = "its answer says neither"
     if may is None:
@@ -186,7 +181,7 @@ async def _own_writes(expected: Expected, registry: Registry) -> list[Finding]:
         f"the registry {registry.url} takes changes from the credentials that this audit has",
         "Give the audit credentials of its own, which may only read; apply's alone may write.",
         at=expected.place,
-        ask=expected.contact("busline"),
+        ask=PLATFORM,
     )
     return [replace(told, severity=Severity.WARNING)]
 

@@ -14,9 +14,10 @@ from typing import Final, TypeAlias
 
 from busline.contract.finding import Finding, Severity
 from busline.errors import BuslineError, RetentionGap
-from busline.governance.audit.expected import Expected
-from busline.governance.audit.findings import found, some
+from busline.governance.audit.expected import PLATFORM, Expected
+from busline.governance.audit.findings import found, reason, some
 from busline.governance.audit.judging import Judge
+from busline.governance.some_at_once import some_at_once
 from busline.record import TopicPartition
 from busline.transport.base import Bounds, Received, Seekable, Transport, Unreadable
 
@@ -46,20 +47,19 @@ class Samples:
 
 async def sample(topics: Sequence[str], expected: Expected, count: int, open_: Open) -> Samples:
     """The last `count` records of each partition. What fails is said in `missed`."""
-    samples, limit = Samples(), asyncio.Semaphore(_CONNECTIONS)
+    samples = Samples()
 
     async def some_of(names: Sequence[str]) -> None:
-        async with limit:
-            try:
-                async with open_() as engine:
-                    if isinstance(engine, Seekable):
-                        await _Portion(engine, expected, count, samples).take(names)
-            except BuslineError as error:
-                samples.missed |= {name: _why(error) for name in names if name not in samples.missed}
+        try:
+            async with open_() as engine:
+                if isinstance(engine, Seekable):
+                    await _Portion(engine, expected, count, samples).take(names)
+        except BuslineError as error:
+            samples.missed |= {name: reason(error) for name in names if name not in samples.missed}
 
     names = sorted(topics)
     portions = [names[at : at + TOPICS_AT_ONCE] for at in range(0, len(names), TOPICS_AT_ONCE)]
-    await asyncio.gather(*(some_of(portion) for portion in portions))
+    await some_at_once(portions, some_of, _CONNECTIONS)
     return samples
 
 
@@ -76,7 +76,7 @@ class _Portion:
             try:
                 bounds = await self._engine.bounds(name)
             except BuslineError as error:
-                self._samples.missed[name] = _why(error)
+                self._samples.missed[name] = reason(error)
                 continue
             contracts = [c for state in self._expected.states if (c := state.by_topic.get(name)) is not None]
             self._judges[name] = Judge(contracts, len(bounds))
@@ -94,7 +94,7 @@ class _Portion:
             why = f"not read within {PATIENCE:g} s"
             self._samples.missed |= {at.topic: why for at in left}
         except BuslineError as error:
-            self._samples.missed |= {at.topic: _why(error) for at in left}
+            self._samples.missed |= {at.topic: reason(error) for at in left}
 
     async def _until_ends(self, ends: dict[TopicPartition, Bounds], left: dict[TopicPartition, int]) -> None:
         begins = {at: max(bounds.first, bounds.next - self._count) for at, bounds in ends.items()}
@@ -128,10 +128,6 @@ class _Portion:
             del left[at]
 
 
-def _why(error: BuslineError) -> str:
-    return f"{error.what} ({error.why})" if error.why else error.what
-
-
 def sample_findings(expected: Expected, samples: Samples, writers: Writers) -> Iterator[Finding]:
     for judge in sorted(samples.judges, key=lambda one: one.topic):
         yield from _of_topic(expected, judge, writers)
@@ -145,7 +141,7 @@ def sample_findings(expected: Expected, samples: Samples, writers: Writers) -> I
             "Give the audit's user READ on topic `*`, and run it again.",
             at=expected.place,
             seen=some(topics),
-            ask=expected.contact("busline"),
+            ask=PLATFORM,
         )
 
 

@@ -10,6 +10,7 @@ from busline.contract.finding import Finding
 from busline.governance.audit.expected import Expected, busline_topics, internal
 from busline.governance.audit.findings import found, some
 from busline.governance.audit.seen import Seen
+from busline.names import DEAD_LETTERS
 from busline.transport.base import TopicSpec
 
 _FIELDS: Final = ("partitions", "replicas", "compacted", "retention", "max_record", "append_time", "min_insync")
@@ -24,7 +25,6 @@ _WORDS: Final = {
 }
 _BY_HAND: Final = "Somebody set it by hand. `busline plan` shows what apply puts right."
 _KIND: Final = "Set cleanup.policy back with kafka-configs: plan stops here, as a stream's kind never changes."
-LETTERS: Final = "busline.dlq."
 
 
 def topics_without_contract(expected: Expected, seen: Seen) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def topics_without_contract(expected: Expected, seen: Seen) -> Iterator[Finding]
     for name in sorted(seen.topics):
         if name in known or internal(name):
             continue
-        letters = name.startswith(LETTERS)
+        letters = name.startswith(DEAD_LETTERS)
         what = f"topic {name} is the dead letters of no service" if letters else f"topic {name} has no contract"
         fix = (
             "Look at them, then delete the topic."

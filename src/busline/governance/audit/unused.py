@@ -20,7 +20,7 @@ from busline.contract.model import EVERYONE, Contract, ServiceSpec
 from busline.errors import BuslineError
 from busline.governance.audit.authorizer_log import AuthorizerLog, Use
 from busline.governance.audit.expected import Expected
-from busline.governance.audit.findings import found, some
+from busline.governance.audit.findings import found, place_of, some
 from busline.governance.audit.samples import TOPICS_AT_ONCE, Open
 from busline.governance.audit.seen import Seen
 from busline.governance.readers.running import parse_group
@@ -131,7 +131,7 @@ def _subscriptions(spec: ServiceSpec, looking: Looking, windows: Mapping[str, Wi
         if still is None:
             unused.unknown.append(f"{spec.name} subscribes to {contract.name}")
         elif still:
-            place = (use.source.file, use.source.line) if use.source else looking.expected.place_of_service(spec.name)
+            place = place_of(use.source, looking.expected.place_of_service(spec.name))
             unused.findings.append(_finding(looking, spec.name, contract.name, "handled", still, place))
 
 
@@ -177,7 +177,7 @@ def _publications(spec: ServiceSpec, looking: Looking, windows: Mapping[str, Win
             if not _is_alone(spec, contract, looking.expected):
                 unused.unknown.append(f"{spec.name} publishes {contract.name}")
             continue
-        place = (use.source.file, use.source.line) if use.source else looking.expected.place_of_service(spec.name)
+        place = place_of(use.source, looking.expected.place_of_service(spec.name))
         unused.findings.append(_finding(looking, spec.name, contract.name, "published", why, place))
 
 
@@ -213,7 +213,7 @@ def _undeclared_grants(looking: Looking) -> Iterator[Finding]:
                 "grant-unused",
                 f"{contract.name} is granted to {grant.to}, which declares no use of it",
                 "Remove the line, or let the service declare what it reads.",
-                at=(grant.source.file, grant.source.line) if grant.source else expected.place_of_topic(contract.topic),
+                at=place_of(grant.source, expected.place_of_topic(contract.topic)),
                 seen=f"applied before {looking.since:%Y-%m-%d}",
                 ask=expected.contact(contract.owner),
             )

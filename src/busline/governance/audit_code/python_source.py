@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from busline.governance.audit_code.bound_names import Outside, Text
 from busline.governance.audit_code.endpoints import HOLE, Endpoint, endpoints, masked
 from busline.governance.audit_code.libraries import KAFKA, client_kind, raw_kafka
 from busline.governance.audit_code.requirements import judged, requirement
-from busline.governance.audit_code.scopes import Module, Scope, last_of, only_talks, read_module
+from busline.governance.audit_code.scopes import Module, Scope, last_of, only_talks
 from busline.governance.audit_code.settings_like import names_a_place
 from busline.governance.audit_code.sighting import RAW, Note, Sighting
 from busline.governance.audit_code.territory import STORE, Hit, Territory
@@ -313,8 +313,3 @@ def _once(found: Iterable[Sighting]) -> list[Sighting]:
     for one in found:
         seen.setdefault((one.line, one.hit), one)
     return sorted(seen.values())
-
-
-def read_source(data: bytes, file: str) -> Iterator[Module | Note]:
-    tree = parse(data, file)
-    yield tree if isinstance(tree, Note) else read_module(tree)

@@ -13,9 +13,8 @@ from busline.governance.state.live import Live
 from busline.governance.state.ownership import Ownership
 from busline.governance.state.rights import Access, Why
 from busline.names import Service
-from busline.transport.guard import Acl, Mechanism, Quota
+from busline.transport.guard import ANY, Acl, Mechanism, Quota
 
-ANY: Final = "*"
 ALL: Final = "all"
 
 
@@ -99,9 +98,7 @@ def _covers(wide: Acl, acl: Acl) -> bool:
         return False
     if wide.operation not in (ALL, acl.operation):
         return False
-    if wide.prefixed:
-        return acl.name.startswith(wide.name)
-    return wide.name == ANY or (wide.name == acl.name and not acl.prefixed)
+    return wide.is_over(acl.name) and (wide.prefixed or wide.name == ANY or not acl.prefixed)
 
 
 def _quotas(wanted: Access, live: Live, ownership: Ownership, stay: Collection[str]) -> dict[str, Quota]:

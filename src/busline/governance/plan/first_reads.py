@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from busline.bus.starts import parse_start
 from busline.contract.model import ServiceSpec, Subscription
 from busline.errors import TransportError
+from busline.governance.some_at_once import some_at_once
 from busline.governance.state.applied import Applied
 from busline.governance.state.goal import Goal
 from busline.names import Group, Service
@@ -33,15 +33,13 @@ async def first_reads(goal: Goal, applied: Applied, engine: Transport) -> list[s
     new = list(_new(goal, applied))
     if not new or not isinstance(engine, Seekable):
         return []
-    limit = asyncio.Semaphore(AT_ONCE)
 
     async def count(first: First) -> tuple[int, First]:
-        async with limit:
-            return await _ahead(engine, first), first
+        return await _ahead(engine, first), first
 
     begun = await _begun({first.service: goal.services[first.service] for first in new}, engine)
     asked = [first for first in new if (first.service, first.topic) not in begun]
-    found = sorted(await asyncio.gather(*map(count, asked)), key=lambda one: (-one[0], one[1].service, one[1].topic))
+    found = sorted(await some_at_once(asked, count, AT_ONCE), key=lambda one: (-one[0], one[1].service, one[1].topic))
     lines = [_line(many, first) for many, first in found if many]
     more = len(lines) - SHOWN
     return lines if more <= 0 else [*lines[:SHOWN], f"{more:,} more new subscriptions have events that come first"]

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 
 from busline.governance.state.ownership import Ownership
 from busline.transport.base import Transport
-from busline.transport.guard import Acl, Guarded, Mechanism, Quota, QuotaEntity
-
-PUBLISH_BOUND = "producer_byte_rate"
-SUBSCRIBE_BOUND = "consumer_byte_rate"
+from busline.transport.guard import Acl, Guarded, Mechanism, Quota
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +46,6 @@ async def read_live(engine: Transport) -> Live | None:
     return Live(
         acls=acls,
         users=users,
-        quotas={entity.user: _bounds(held) for entity, held in quotas.items() if entity.user and _is_for_user(entity)},
-        narrower=frozenset(entity.user for entity in quotas if entity.user and not _is_for_user(entity)),
+        quotas={entity.user: Quota.of(held) for entity, held in quotas.items() if entity.user and entity.is_whole_user},
+        narrower=frozenset(entity.user for entity in quotas if entity.user and not entity.is_whole_user),
     )
-
-
-def _is_for_user(entity: QuotaEntity) -> bool:
-    return entity.client is None and entity.ip is None
-
-
-def _bounds(held: Mapping[str, float]) -> Quota:
-    publish, subscribe = (held.get(key) for key in (PUBLISH_BOUND, SUBSCRIBE_BOUND))
-    return Quota(*(None if bound is None else int(bound) for bound in (publish, subscribe)))

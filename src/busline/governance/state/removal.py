@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
 
 from busline.contract.entry_changes import team_of
 from busline.governance.state.applied import Applied
 from busline.governance.state.goal import Goal
 from busline.governance.state.topics import Deleted
-
-_LETTERS: Final = "busline.dlq."
+from busline.names import DEAD_LETTERS
 
 
 def deletions(goal: Goal, applied: Applied) -> list[Deleted]:
@@ -40,8 +38,8 @@ def _letters(goal: Goal, applied: Applied) -> list[tuple[str, str]]:
     own = goal.planned & (goal.own_teams | goal.removed)
     reading = {service.name for service in goal.services.values() if service.subscribes and not service.kafka_user}
     for topic in sorted(applied.topics):
-        team, _, name = topic.removeprefix(_LETTERS).partition(".")
-        is_own = topic.startswith(_LETTERS) and name and team in own
+        team, _, name = topic.removeprefix(DEAD_LETTERS).partition(".")
+        is_own = topic.startswith(DEAD_LETTERS) and name and team in own
         if is_own and f"{team}/{name}" not in reading:
             found.append((f"{team}/{name}", topic))
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from busline.contract.evolution.levels import Level, level_breaks, level_of
 from busline.contract.model import Contract, Version
 from busline.errors import BuslineError, RegistryRefused
+from busline.governance.some_at_once import some_at_once
 from busline.governance.state.change import Change
 from busline.names import ContractName
 
@@ -55,13 +56,7 @@ async def compare_subjects(contracts: Iterable[Contract], registry: Registry | N
     if registry is None:
         return SubjectPlan(ids=applied)
     asker = registry
-    limit = asyncio.Semaphore(_ASKED_AT_ONCE)
-
-    async def look(contract: Contract) -> Subject:
-        async with limit:
-            return await _compare(contract, asker)
-
-    found = await asyncio.gather(*(look(contract) for contract in contracts))
+    found = await some_at_once(contracts, lambda contract: _compare(contract, asker), _ASKED_AT_ONCE)
     ids = {key: value for subject in found for key, value in subject.ids.items()}
     return SubjectPlan(
         todo=tuple(subject for subject in found if subject.level or subject.missing),

@@ -9,11 +9,12 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from busline.errors import TransportError
-from busline.transport.guard import Acl, Resource
+from busline.transport.guard import USER, Acl, Resource
 from busline.transport.kafka.admin_client import AdminClient, ask, check, check_all, portions, protocol
 from busline.transport.kafka.in_force import wait_until_in_force
 
 ANY: Final = 1
+NOBODY: Final = f"{USER}nobody"
 LITERAL: Final = 3
 PREFIXED: Final = 4
 DENY: Final = 2
@@ -40,8 +41,8 @@ class KafkaGuard(AdminClient):
     """Power Guarded, the part about ACLs."""
 
     async def guards(self) -> bool:
-        """Whether the cluster has an authorizer."""
-        answer = await self._run(lambda client: ask(client, everything()))
+        """Whether the cluster has an authorizer: nobody's ACLs tell it as well as everybody's."""
+        answer = await self._run(lambda client: ask(client, everything(NOBODY)))
         return bool(answer.error_code != SECURITY_DISABLED)
 
     async def acls(self) -> frozenset[Acl]:

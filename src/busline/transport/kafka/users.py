@@ -11,18 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from busline.transport.guard import USER, Credential, Mechanism, Quota, QuotaEntity
+from busline.transport.guard import ITERATIONS, Credential, Mechanism, Quota, QuotaEntity
 from busline.transport.kafka.admin_client import CLUSTER_REFUSED, AdminClient, ask, check, check_all, portions, protocol
-from busline.transport.kafka.guard import everything
+from busline.transport.kafka.guard import NOBODY, everything
 
-ITERATIONS: Final = 8192
 SALT_BYTES: Final = 24
 GONE: Final = 91
 CODES: Final[dict[Mechanism, int]] = {"SCRAM-SHA-256": 1, "SCRAM-SHA-512": 2}
 _MECHANISM_OF: Final[dict[int, Mechanism]] = {code: mechanism for mechanism, code in CODES.items()}
 _HASHES: Final[dict[Mechanism, str]] = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
-PUBLISH: Final = "producer_byte_rate"
-SUBSCRIBE: Final = "consumer_byte_rate"
 T = TypeVar("T")
 
 
@@ -33,7 +30,7 @@ class KafkaUsers(AdminClient):
         """Needs DESCRIBE on the cluster."""
 
         def work(client: Any) -> Any:
-            allowed = ask(client, everything(USER + "nobody"))  # Kafka 4.3 gives no answer to who may not ask for users
+            allowed = ask(client, everything(NOBODY))  # Kafka 4.3 gives no answer to who may not ask for users
             if allowed.error_code == CLUSTER_REFUSED:
                 return allowed
             return ask(client, protocol.DescribeUserScramCredentialsRequest(users=None))
@@ -122,10 +119,11 @@ def _mechanisms(user: Any) -> frozenset[Mechanism]:
 
 def _quota(user: str, quota: Quota) -> Any:
     kinds = protocol.AlterClientQuotasRequest.EntryData
-    bounds = {PUBLISH: quota.publish, SUBSCRIBE: quota.subscribe}
     return kinds(
         entity=[kinds.EntityData(entity_type="user", entity_name=user)],
-        ops=[kinds.OpData(key=key, value=float(bound or 0), remove=bound is None) for key, bound in bounds.items()],
+        ops=[
+            kinds.OpData(key=key, value=float(bound or 0), remove=bound is None) for key, bound in quota.bounds.items()
+        ],
     )
 
 
