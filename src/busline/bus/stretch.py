@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from typing import NamedTuple
 
-from busline.record import TopicPartition
+from busline.record import StoredRecord, TopicPartition
 from busline.transport.base import Received, Seekable, Unreadable
 
 
@@ -39,6 +40,16 @@ async def read_stretch(
                     yield cut
     finally:
         await consumer.aclose()
+
+
+async def read_kept(engine: Seekable, topic: str) -> AsyncGenerator[StoredRecord, None]:
+    """Every record of a topic as it is now, partition by partition; what cannot be read is passed over. Raises and is
+    closed as `read_stretch`, and raises UnknownTopic."""
+    spans = {partition: Span(bounds.first, bounds.next) for partition, bounds in (await engine.bounds(topic)).items()}
+    async with contextlib.aclosing(read_stretch(engine, topic, spans)) as stretch:
+        async for item in stretch:
+            for record in item.records if isinstance(item, Received) else ():
+                yield record
 
 
 def _next(item: Received | Unreadable) -> int:

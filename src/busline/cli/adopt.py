@@ -21,7 +21,7 @@ from busline.cli.declare import write_files
 from busline.cli.failures import Exit
 from busline.cli.options import Decorated, json_option, run_async
 from busline.cli.output import Output
-from busline.cli.target import Target, environment, of_environment, started
+from busline.cli.target import Target, environment, of_environment, registry_at, started
 from busline.cli.workspace_path import FILE, FOLDER, find_workspace
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError
@@ -31,7 +31,7 @@ from busline.governance.adopt.live import Live, read_live
 from busline.governance.adopt.owners import Owners, owners_of
 
 if TYPE_CHECKING:
-    from busline.governance.registry.registry import Registry
+    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +124,8 @@ async def _look(output: Output, target: Target) -> Live:
         engine = await stack.enter_async_context(started(target))
         registry = None
         if target.registry:
-            registry = await stack.enter_async_context(_registry(target.registry))
+            registry = await stack.enter_async_context(registry_at(target.registry))
         return await read_live(engine, registry, output.note)
-
-
-def _registry(url: str) -> Registry:
-    """Imported only where there is one: httpx comes with an extra."""
-    from busline.governance.registry.registry import Registry
-
-    return Registry.at(url)
 
 
 def _key(line: str) -> tuple[str, tuple[str, ...]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +15,9 @@ from busline.cli import options
 from busline.cli.failures import Exit
 from busline.cli.options import Decorated, json_option, run_async, workspace_option
 from busline.cli.output import Output
-from busline.cli.report.formats import FORMATS
+from busline.cli.report.formats import FORMATS, in_format
 from busline.cli.report.report import Report
-from busline.cli.target import environment, load_workspace, of_environment, started
+from busline.cli.target import environment, load_workspace, of_environment, registry_at, started
 from busline.contract.rules.codeowners import repository_root
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError
@@ -109,14 +108,8 @@ def audit(
         raise ConfigurationError("it is not said what to audit", fix="Say --env ENV, or `busline audit code PATH`.")
     loaded = load_workspace(workspace)
     report = _report(loaded, run_async(audited(loaded, env, asked)))
-    click.echo(FORMATS[form or _default(output)](report))
+    click.echo(in_format(report, form, output))
     return Exit.FINDINGS if report.failed else Exit.OK
-
-
-def _default(output: Output) -> str:
-    if output.as_json:
-        return "json"
-    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
 async def audited(workspace: Workspace, env: str, asked: Asked) -> Audited:
@@ -131,13 +124,9 @@ async def audited(workspace: Workspace, env: str, asked: Asked) -> Audited:
 
 
 async def _registries(stack: contextlib.AsyncExitStack, url: str) -> Registries:
-    """Imported only where there is one: httpx comes with an extra."""
-    from busline.governance.registry.http import RegistryHttp
-    from busline.governance.registry.registry import Registry
-
     return Registries(
-        ours=await stack.enter_async_context(Registry.at(url)),
-        anonymous=await stack.enter_async_context(Registry(RegistryHttp(url))),
+        ours=await stack.enter_async_context(registry_at(url)),
+        anonymous=await stack.enter_async_context(registry_at(url, anonymous=True)),
     )
 
 

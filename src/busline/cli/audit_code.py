@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,7 @@ from busline.cli import options
 from busline.cli.failures import Exit
 from busline.cli.options import json_option, workspace_option
 from busline.cli.output import Output
-from busline.cli.report.formats import FORMATS
+from busline.cli.report.formats import FORMATS, in_format
 from busline.cli.report.report import Report
 from busline.cli.target import load_workspace
 from busline.contract.finding import Severity
@@ -57,7 +56,7 @@ def code(output: Output, path: Path, service: Service | None, form: str | None, 
     report = _report(path, audit_code(path, whose, loaded, today()))
     if not loaded.holdings:
         report = replace(report, notes=(_NOTHING_HELD,))
-    click.echo(FORMATS[form or _default(output)](report))
+    click.echo(in_format(report, form, output))
     grave = report.counts[Severity.ERROR] + report.counts[Severity.WARNING]
     return Exit.FINDINGS if grave else Exit.OK
 
@@ -67,12 +66,6 @@ def _configured() -> Service:
     if not said:
         raise ConfigurationError("it is not said whose code this is", fix="Say --service TEAM/SERVICE.")
     return options.service(said)
-
-
-def _default(output: Output) -> str:
-    if output.as_json:
-        return "json"
-    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
 def _report(path: Path, audit: CodeAudit) -> Report:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +11,15 @@ from typing import Any, Final
 import click
 
 from busline.bus.notices import today
-from busline.bus.settings import Settings
 from busline.cli.comparing import Compared, compare
 from busline.cli.declare import write_files
 from busline.cli.failures import Exit
 from busline.cli.fresh import check_fresh
 from busline.cli.options import Decorated, json_option, run_async, workspace_option
 from busline.cli.output import Output
-from busline.cli.report.formats import FORMATS
+from busline.cli.report.formats import FORMATS, in_format
 from busline.cli.report.report import Report, counted, subject_of
-from busline.cli.workspace_path import find_workspace
+from busline.cli.workspace_path import workspace_folder
 from busline.contract.evolution.recipe import recipes
 from busline.contract.finding import Finding, Severity
 from busline.contract.locate import located
@@ -92,23 +90,13 @@ def check(output: Output, asked: Asked, write_baseline: bool, form: str | None, 
     if write_baseline:
         return _write(output, report)
     report = _new(report, Baseline() if asked.audience else read_baseline(folder))
-    click.echo(FORMATS[form or _default(output)](report))
+    click.echo(in_format(report, form, output))
     return Exit.FINDINGS if report.failed else Exit.OK
 
 
 def _folder(given: Path | None) -> Path:
-    folder = find_workspace(given, Settings.load())
-    if folder is None:
-        raise ConfigurationError(
-            "there is no workspace here", where=str(Path.cwd()), fix="Make one: busline init, or name it: --workspace."
-        )
+    folder = workspace_folder(given)
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-
-
-def _default(output: Output) -> str:
-    if output.as_json:
-        return "json"
-    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
 async def _checked(output: Output, folder: Path, asked: Asked) -> Report:

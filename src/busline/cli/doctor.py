@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -9,10 +10,10 @@ from typing import Final, NamedTuple
 
 import click
 
-from busline.bus.contract_log import PARTITION, ContractLog
+from busline.bus.contract_log import ContractLog
 from busline.bus.notices import today
 from busline.bus.settings import Settings
-from busline.bus.stretch import Span, read_stretch
+from busline.bus.stretch import read_kept
 from busline.cli import options
 from busline.cli.failures import Exit, describe
 from busline.cli.options import Where, json_option, run_async, service_option, where_options
@@ -27,7 +28,7 @@ from busline.contract.model import Action
 from busline.contract.workspace import Workspace
 from busline.errors import BuslineError, WorkspaceInvalid
 from busline.names import CONTRACT_LOG, ContractName, Service
-from busline.transport.base import Received, Seekable, Transport
+from busline.transport.base import Seekable, Transport
 
 CLOCK: Final = 5.0
 """Seconds by which an engine's clock may be ahead before it is said."""
@@ -133,11 +134,10 @@ async def _log(engine: Transport, target: Target, settings: Settings) -> AsyncIt
 
 async def _clock(engine: Seekable) -> Diagnosis:
     """The newest record's time is the engine's own: it cannot lie in the future."""
-    bound = (await engine.bounds(CONTRACT_LOG))[0]
     newest = 0
-    async for run in read_stretch(engine, CONTRACT_LOG, {PARTITION.partition: Span(bound.first, bound.next)}):
-        if isinstance(run, Received):
-            newest = max(newest, *(record.timestamp for record in run.records))
+    async with contextlib.aclosing(read_kept(engine, CONTRACT_LOG)) as records:
+        async for record in records:
+            newest = max(newest, record.timestamp)
     ahead = newest / 1000 - time.time()
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if ahead > CLOCK:

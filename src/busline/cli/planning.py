@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from busline.bus.notices import today
-from busline.bus.settings import Settings
 from busline.cli import options
 from busline.cli.comparing import Compared, compare
 from busline.cli.options import Decorated
 from busline.cli.output import Output
 from busline.cli.plan_view import Shown
 from busline.cli.report.report import counted
-from busline.cli.target import Target, environment, of_environment, started
-from busline.cli.workspace_path import find_workspace
+from busline.cli.target import Target, environment, of_environment, registry_at, started
+from busline.cli.workspace_path import workspace_folder
 from busline.contract.finding import Finding, Severity
 from busline.contract.locate import located
 from busline.contract.model import Environment
+from busline.contract.uncollected import uncollected
 from busline.contract.workspace import Workspace
 from busline.errors import ApplyError, ConfigurationError, WorkspaceInvalid
 from busline.governance.gate.baseline import read_baseline
@@ -155,12 +154,12 @@ async def planned(asked: Asked, output: Output) -> AsyncIterator[Planned]:
     async with contextlib.AsyncExitStack() as stack:
         engine = target.transport()
         _check_enforced(engine, target)
-        with _without_gc():
+        with uncollected(for_good=True):
             _check_workspace(compared, output, _refusing(engine, found))
         goal = _goal(asked, workspace, found, guarded=engine.features.enforced)
         engine = await stack.enter_async_context(started(target))
-        registry = await stack.enter_async_context(_registry(target.registry)) if target.registry else None
-        with _without_gc():
+        registry = await stack.enter_async_context(registry_at(target.registry)) if target.registry else None
+        with uncollected(for_good=True):
             plan = await plan_changes(goal, engine, registry)
         yield Planned(workspace=workspace, target=target, plan=plan, engine=engine, registry=registry)
 
@@ -183,17 +182,6 @@ def _goal(asked: Asked, workspace: Workspace, found: Environment, *, guarded: bo
     )
 
 
-@contextlib.contextmanager
-def _without_gc() -> Iterator[None]:
-    """What is made meanwhile stays until the command ends: a quarter of the time, for ten thousand contracts."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def find_environment(workspace: Workspace, asked: Asked) -> tuple[Environment, Target]:
     """Raises ConfigurationError where none is said, or there is no such."""
     if asked.env is None:
@@ -205,11 +193,7 @@ def find_environment(workspace: Workspace, asked: Asked) -> tuple[Environment, T
 
 async def read_workspace(given: Path | None) -> Compared:
     """The workspace, with what `check` compares it with. Raises ConfigurationError where there is none."""
-    path = find_workspace(given, Settings.load())
-    if path is None:
-        raise ConfigurationError(
-            "there is no workspace here", where=str(Path.cwd()), fix="Make one: busline init, or name it: --workspace."
-        )
+    path = workspace_folder(given)
     compared = await compare(path, None)
     if compared.invalid:
         what = f"the workspace {path} has {counted(len(compared.invalid), 'finding')}"
@@ -264,15 +248,6 @@ def _check_enforced(engine: Transport, target: Target) -> None:
             where=target.url,
             fix="Write `enforce: observe` if you want that, or take an engine that refuses what is not granted.",
         )
-
-
-@contextlib.asynccontextmanager
-async def _registry(url: str) -> AsyncIterator[Registry]:
-    """Imported only where there is one: httpx comes with an extra."""
-    from busline.governance.registry.registry import Registry
-
-    async with Registry.at(url) as registry:
-        yield registry
 
 
 def _rotation_notes(plan: Plan) -> Iterable[str]:

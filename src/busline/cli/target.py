@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from busline.bus.contract_log import ContractLog
 from busline.bus.session import Session, is_embedded
 from busline.bus.settings import Settings
 from busline.cli.options import Where
 from busline.cli.options import service as service_name
-from busline.cli.workspace_path import FILE, find_workspace
+from busline.cli.workspace_path import FILE, find_workspace, workspace_folder
 from busline.contract.model import Environment
 from busline.contract.workspace import Workspace
 from busline.errors import ConfigurationError, ContractUnknown, UnknownTopic
@@ -21,6 +21,9 @@ from busline.names import Service
 from busline.transport.base import Transport
 from busline.transport.resolve import resolve
 from busline.transport.security import Command, Security
+
+if TYPE_CHECKING:
+    from busline.governance.registry.registry import Registry
 
 LOCAL: Final = "local"
 NOBODY: Final = Service("local/busline")
@@ -55,12 +58,16 @@ class Target:
 
 def load_workspace(given: Path | None, *, granted: bool = True) -> Workspace:
     """As `Workspace.load`. Raises ConfigurationError where there is none, WorkspaceInvalid with all findings."""
-    path = find_workspace(given, Settings.load())
-    if path is None:
-        raise ConfigurationError(
-            "there is no workspace here", where=str(Path.cwd()), fix="Make one: busline init, or name it: --workspace."
-        )
-    return Workspace.load(path, granted=granted)
+    return Workspace.load(workspace_folder(given), granted=granted)
+
+
+def registry_at(url: str, *, anonymous: bool = False) -> Registry:
+    """To be closed. anonymous: asked without credentials. Imported only where there is one: httpx comes with an
+    extra."""
+    from busline.governance.registry.http import RegistryHttp
+    from busline.governance.registry.registry import Registry
+
+    return Registry(RegistryHttp(url)) if anonymous else Registry.at(url)
 
 
 def environment(workspace: Workspace, name: str) -> Environment:

@@ -22,3 +22,13 @@ def find_workspace(given: Path | None, settings: Settings) -> Path | None:
     here = Path.cwd()
     found = next((d / FOLDER for d in (here, *here.parents) if (d / FOLDER / FILE).is_file()), None)
     return found.relative_to(here) if found is not None and found.is_relative_to(here) else found
+
+
+def workspace_folder(given: Path | None) -> Path:
+    """Raises ConfigurationError where there is none."""
+    path = find_workspace(given, Settings.load())
+    if path is None:
+        raise ConfigurationError(
+            "there is no workspace here", where=str(Path.cwd()), fix="Make one: busline init, or name it: --workspace."
+        )
+    return path

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from busline.contract.declaration import contract_path, service_path, version_path
 from busline.contract.finding import Finding, Severity
-from busline.contract.model import Contract
+from busline.contract.model import EVERYONE, Contract
 from busline.contract.overlaid_folder import OverlaidFolder
 from busline.contract.rules.catalogue import RULES
 from busline.contract.workspace import Workspace, read
@@ -68,9 +68,9 @@ def adopt(live: Live, asked: Asked) -> Adoption:
     skipped: set[str] = set()
     while True:
         draft = _Draft(live, asked, streams, frozenset(skipped))
-        wrong, texts = draft.checked()
+        wrong, texts, made = draft.checked()
         if not wrong:
-            return draft.adoption(texts, left)
+            return draft.adoption(texts, made, left)
         for about, finding in wrong.items():
             if isinstance(about, ContractName):
                 topic = streams.pop(about).topic.name
@@ -140,18 +140,16 @@ class _Draft:
             self.users.append(user)
             self.services[path] = text
 
-    def checked(self) -> tuple[Wrong, dict[str, str]]:
-        """What would not hold together with the first thing that is wrong of it, or the texts of all files."""
+    def checked(self) -> tuple[Wrong, dict[str, str], Workspace]:
+        """What would not hold together with the first thing that is wrong of it; the texts of all files, and the
+        workspace that they make."""
         folder = self.asked.workspace.path
         texts = self._texts({})
         wrong, made = self._read(folder, texts)
-        if wrong:
-            return wrong, {}
-        off = self._failing(made, texts)
-        if off:
+        if not wrong and (off := self._failing(made, texts)):
             texts = self._texts(off)
             wrong, made = self._read(folder, texts)
-        return wrong, texts
+        return wrong, texts, made
 
     def _read(self, path: Path, texts: Mapping[str, str]) -> tuple[Wrong, Workspace]:
         folder = OverlaidFolder(path, texts=texts)
@@ -228,8 +226,7 @@ class _Draft:
                 texts[contract_path(name)] = text
         return texts
 
-    def adoption(self, texts: Mapping[str, str], left: Iterable[Left]) -> Adoption:
-        made = Workspace.of(self._folder(texts))
+    def adoption(self, texts: Mapping[str, str], made: Workspace, left: Iterable[Left]) -> Adoption:
         said = wanted_access(made.contracts, made.services, made.teams, self.asked.today).quotas
         others = [
             *lone_groups(self.live, self._all_groups(made), self.topics),
@@ -242,11 +239,6 @@ class _Draft:
             left=tuple(sorted([*left, *self.left, *others], key=_order)),
         )
 
-    def _folder(self, texts: Mapping[str, str]) -> OverlaidFolder:
-        folder = OverlaidFolder(self.asked.workspace.path, texts=texts)
-        read(folder)
-        return folder
-
     @staticmethod
     def _all_groups(made: Workspace) -> set[str]:
         return {group for service in made.services.values() for group in service.kafka_groups}
@@ -257,7 +249,7 @@ def _order(left: Left) -> tuple[int, str, str]:
 
 
 def _grants_already(contract: Contract, service: str, *, read: bool) -> bool:
-    covering = {service, service.partition("/")[0], "everyone"}
+    covering = {service, service.partition("/")[0], EVERYONE}
     return any(grant.to in covering and (read or not grant.read_only) for grant in contract.grants)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from busline.bus.contract_log import ContractLog
 from busline.bus.decoding import Decoder
-from busline.bus.stretch import Span, read_stretch
+from busline.bus.stretch import read_kept
 from busline.contract.finding import Finding
 from busline.errors import ContractUnknown, DecodeError, UnknownTopic
 from busline.governance.apply.announce import denials
@@ -26,7 +26,7 @@ from busline.governance.audit.findings import found, some
 from busline.governance.users.principals import PROBE
 from busline.platform import AccessDenied
 from busline.record import Position
-from busline.transport.base import Received, Seekable, Transport
+from busline.transport.base import Seekable, Transport
 from busline.transport.guard import USER, Acl, Resource
 
 _SHOWN: Final = 100
@@ -119,13 +119,9 @@ async def _told(engine: Transport, contracts: ContractLog, environment: str) -> 
     if not isinstance(engine, Seekable):
         return {}
     decode, told = Decoder(contracts, name, AccessDenied), dict[Access, dt.datetime]()
-    try:
-        spans = {p: Span(bounds.first, bounds.next) for p, bounds in (await engine.bounds(contract.topic)).items()}
-    except UnknownTopic:
-        return {}
-    async with contextlib.aclosing(read_stretch(engine, contract.topic, spans)) as stretch:
-        async for item in stretch:
-            for record in item.records if isinstance(item, Received) else ():
+    with contextlib.suppress(UnknownTopic):
+        async with contextlib.aclosing(read_kept(engine, contract.topic)) as records:
+            async for record in records:
                 try:
                     event: AccessDenied = decode(record)
                 except DecodeError:

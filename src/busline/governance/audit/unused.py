@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from busline.bus.stretch import Span, read_stretch
+from busline.bus.stretch import read_kept
 from busline.contract.finding import Finding
 from busline.contract.model import EVERYONE, Contract, ServiceSpec
 from busline.errors import BuslineError
@@ -25,7 +25,7 @@ from busline.governance.audit.samples import TOPICS_AT_ONCE, Open
 from busline.governance.audit.seen import Seen
 from busline.governance.readers.running import parse_group
 from busline.names import CONTRACT_LOG, PEOPLE, ContractName, Service
-from busline.transport.base import Bounds, Received, Seekable, Transport
+from busline.transport.base import Bounds, Seekable, Transport
 from busline.transport.guard import USER
 
 
@@ -91,13 +91,11 @@ async def find_unused(asked: Looking, engine: Transport, open_: Open) -> Unused:
 
 
 async def _applied_at(engine: Seekable) -> dict[str, dt.datetime]:
-    spans = {p: Span(bounds.first, bounds.next) for p, bounds in (await engine.bounds(CONTRACT_LOG)).items()}
     found_at: dict[str, dt.datetime] = {}
-    async with contextlib.aclosing(read_stretch(engine, CONTRACT_LOG, spans)) as stretch:
-        async for item in stretch:
-            for record in item.records if isinstance(item, Received) else ():
-                at = dt.datetime.fromtimestamp(record.timestamp / 1000, dt.UTC)
-                found_at[(record.key or b"").decode(errors="replace")] = at
+    async with contextlib.aclosing(read_kept(engine, CONTRACT_LOG)) as records:
+        async for record in records:
+            at = dt.datetime.fromtimestamp(record.timestamp / 1000, dt.UTC)
+            found_at[(record.key or b"").decode(errors="replace")] = at
     return found_at
 
 
