@@ -16,6 +16,7 @@ from busline.contract.schema import parse
 from busline.governance.apply.apply import apply
 from busline.governance.plan.plan import Goal, plan_changes
 from busline.names import ContractName, Service, Team
+from busline.testing.applying import Vault
 from busline.transport.base import TopicSpec
 from busline.transport.guard import USER, Acl, Credential, Resource
 from busline.transport.kafka.engine import KafkaTransport
@@ -26,13 +27,6 @@ SERVICES: Final = 200
 READERS: Final = 3
 """Services a contract, besides its publisher."""
 PARTITIONS: Final = 1
-
-
-class Made:
-    """A secret for whoever asks."""
-
-    async def secret(self, user: str) -> str:
-        return f"secret-of-{user}"
 
 
 @asynccontextmanager
@@ -103,10 +97,10 @@ async def cases() -> list[Case]:
         rights, users = len(first.access.grant), len(first.access.new_users)
         what = f"{len(first.topics.create):,} topics, {rights:,} rights, {users} users"
         planned = await _spent(lambda: plan_changes(company(), engine))
-        applied = await _spent(lambda: apply(first, engine, secrets=Made()))
+        applied = await _spent(lambda: apply(first, engine, secrets=Vault()))
         again = await _spent(lambda: _nothing(company(), engine))
         other = await plan_changes(company(shift=1), engine)
-        moved = await _spent(lambda: apply(other, engine, secrets=Made()))
+        moved = await _spent(lambda: apply(other, engine, secrets=Vault()))
         changed = f"{len(other.access.revoke):,} rights taken, {len(other.access.grant):,} given"
         return [
             Case(case=f"plan: {what}", unit="s", busline=planned),

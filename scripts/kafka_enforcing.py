@@ -13,39 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.certificates import PASSWORD, Certificates
-from scripts.kafka_node import LIBS, SAFE, Node, flags
+from scripts.certificates import Certificates
+from scripts.kafka_node import LIBS, Node, flags
 from scripts.processes import ROOT, Process
 
 PORTS = ("sasl", "tls", "mtls", "internal", "controller")
 SETTINGS = ROOT / "docker" / "kafka"
 NODE = """\
-node.id={number}
-controller.quorum.voters={voters}
 listeners=CLIENTS://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},MTLS://127.0.0.1:{mtls},INTERNAL://127.0.0.1:{internal},\
 CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=CLIENTS://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},MTLS://127.0.0.1:{mtls},\
 INTERNAL://127.0.0.1:{internal}
 listener.name.clients.scram-sha-256.connections.max.reauth.ms=2000
-ssl.keystore.location={keystore}
-ssl.keystore.type=PKCS12
-ssl.keystore.password={password}
-ssl.key.password={password}
-ssl.truststore.location={truststore}
-ssl.truststore.type=PKCS12
-ssl.truststore.password={password}
-group.initial.rebalance.delay.ms=0
-offsets.topic.num.partitions=4
-offsets.topic.replication.factor={replicas}
-transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor={replicas}
-transaction.state.log.min.isr={insync}
-default.replication.factor={replicas}
-min.insync.replicas={insync}
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
-log.segment.delete.delay.ms=1000
-log.dirs={data}
 """
 
 
@@ -72,11 +51,7 @@ class EnforcingNode(Node):
     def configure(self, nodes: Sequence[Node], certificates: Certificates, *, host: str = "127.0.0.1") -> None:
         """Write what differs from node to node, and the two programs that start.sh runs Kafka by."""
         self.folder.mkdir(exist_ok=True)
-        replicas = SAFE if len(nodes) >= SAFE else 1
-        voters = ",".join(f"{node.number}@127.0.0.1:{node.ports['controller']}" for node in nodes)
-        lines = NODE.format(number=self.number, voters=voters, replicas=replicas, insync=2 if replicas == SAFE else 1,
-                            data=self.folder / "data", keystore=certificates.keystore, password=PASSWORD,
-                            truststore=certificates.truststore, **self.ports)  # fmt: skip
+        lines = self._shared(nodes, certificates) + NODE.format(**self.ports)
         more = "".join(f"{name}={value}\n" for name, value in self.extra.items())
         (self.folder / "node.properties").write_text(lines + more)
 

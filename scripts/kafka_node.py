@@ -22,10 +22,32 @@ POM = ROOT / "docker" / "kafka" / "pom.xml"
 LOGGING = POM.with_name("log4j2.properties")
 SAFE = 3
 """Nodes from which on topics have three replicas, two of them in sync: one node may die."""
-SETTINGS = """\
-process.roles=broker,controller
+SHARED = """\
 node.id={number}
 controller.quorum.voters={voters}
+ssl.keystore.location={keystore}
+ssl.keystore.type=PKCS12
+ssl.keystore.password={password}
+ssl.key.password={password}
+ssl.truststore.location={truststore}
+ssl.truststore.type=PKCS12
+ssl.truststore.password={password}
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor={replicas}
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={insync}
+default.replication.factor={replicas}
+min.insync.replicas={insync}
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+log.segment.delete.delay.ms=1000
+log.dirs={data}
+"""
+"""Of every node that tests use: TLS, quick groups, and copies as its cluster has nodes."""
+SETTINGS = """\
+process.roles=broker,controller
 listeners=PLAINTEXT://{host}:{plaintext},SASL://{host}:{sasl},TLS://{host}:{tls},MTLS://{host}:{mtls},\
 CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{plaintext},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},\
@@ -45,31 +67,12 @@ org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
 listener.name.sasl.oauthbearer.sasl.server.callback.handler.class=\
 org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler
 listener.name.sasl.scram-sha-256.connections.max.reauth.ms=2000
-ssl.keystore.location={keystore}
-ssl.keystore.type=PKCS12
-ssl.keystore.password={password}
-ssl.key.password={password}
-ssl.truststore.location={truststore}
-ssl.truststore.type=PKCS12
-ssl.truststore.password={password}
 listener.name.mtls.ssl.client.auth=required
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:admin
 allow.everyone.if.no.acl.found=false
 auto.create.topics.enable=false
 unclean.leader.election.enable=false
-group.initial.rebalance.delay.ms=0
-offsets.topic.num.partitions=4
-offsets.topic.replication.factor={replicas}
-transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor={replicas}
-transaction.state.log.min.isr={insync}
-default.replication.factor={replicas}
-min.insync.replicas={insync}
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
-log.segment.delete.delay.ms=1000
-log.dirs={data}
 """
 
 
@@ -92,12 +95,16 @@ class Node:
     def configure(self, nodes: Sequence[Node], certificates: Certificates, *, host: str = "127.0.0.1") -> None:
         """Write its settings. nodes: all of the cluster; host: the interface that it listens on."""
         self.folder.mkdir(exist_ok=True)
+        self.settings.write_text(self._shared(nodes, certificates)
+                                 + SETTINGS.format(host=host, plain=PLAIN_USER, **self.ports))  # fmt: skip
+
+    def _shared(self, nodes: Sequence[Node], certificates: Certificates) -> str:
         replicas = SAFE if len(nodes) >= SAFE else 1
         voters = ",".join(f"{node.number}@127.0.0.1:{node.ports['controller']}" for node in nodes)
-        self.settings.write_text(
-            SETTINGS.format(number=self.number, voters=voters, replicas=replicas, insync=2 if replicas == SAFE else 1,
-                            host=host, data=self.folder / "data", plain=PLAIN_USER, keystore=certificates.keystore,
-                            truststore=certificates.truststore, password=PASSWORD, **self.ports)
+        return SHARED.format(
+            number=self.number, voters=voters, replicas=replicas, insync=2 if replicas == SAFE else 1,
+            data=self.folder / "data", keystore=certificates.keystore, truststore=certificates.truststore,
+            password=PASSWORD,
         )  # fmt: skip
 
     def format(self, cluster: str) -> None:

@@ -25,6 +25,7 @@ from busline.governance.plan.plan import Goal, plan_changes
 from busline.governance.registry.registry import Registry
 from busline.governance.state.applied import read_applied
 from busline.names import ContractName, Service, Team
+from busline.testing.applying import Vault
 from busline.testing.engines import started
 from busline.transport.base import TopicSpec, Transport
 from busline.transport.kafka.engine import KafkaTransport
@@ -54,13 +55,6 @@ def wanted(team: str, **changes: Any) -> Goal:
         services={s.name: s for s in (checkout, invoicing)},
         teams={Team(team): TeamSpec(name=Team(team))},
     )
-
-
-class Vault:
-    """Secrets of new users; nobody here logs in by them."""
-
-    async def secret(self, user: str) -> str:
-        return f"secret of {user}"
 
 
 async def bring(goal: Goal, engine: Transport, registry: Registry | None = None) -> int:

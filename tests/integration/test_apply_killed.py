@@ -11,6 +11,7 @@ from busline.errors import BuslineError
 from busline.governance.apply.apply import apply
 from busline.governance.plan.plan import Goal, plan_changes
 from busline.names import ContractName, Service, Team
+from busline.testing.applying import Vault
 from busline.transport.guard import Acl, Credential
 from busline.transport.kafka.engine import KafkaTransport
 from busline.transport.security import Security
@@ -18,11 +19,6 @@ from busline.transport.security import Security
 pytestmark = pytest.mark.slow
 ROUNDS = 10
 """So often an apply is run again while a broker is gone: the first ones may meet the change of the leader."""
-
-
-class Vault:
-    async def secret(self, user: str) -> str:
-        return "a-secret-for-tests"
 
 
 class Struck(KafkaTransport):

@@ -32,6 +32,8 @@ from busline.governance.plan.plan import Goal, plan_changes
 from busline.names import CONTRACT_LOG, ContractName, Service, Team
 from busline.platform import AccessChanged, AccessDenied, ContractChanged
 from busline.record import Position, Record
+from busline.testing.applying import Vault
+from busline.testing.engines import opened
 from busline.testing.guarded_memory import GuardedMemory
 from busline.transport.base import Unreadable
 from busline.transport.guard import Acl
@@ -99,17 +101,10 @@ class Mortal(GuardedMemory):
         return done
 
 
-class Vault:
-    async def secret(self, user: str) -> str:
-        return f"secret-of-{user}"
-
-
 @pytest.fixture
 async def engine(unique: str) -> AsyncIterator[Mortal]:
-    transport = Mortal(unique)
-    await transport.start()
-    yield transport
-    await transport.aclose()
+    async with opened(Mortal(unique)) as transport:
+        yield transport
 
 
 async def brought(engine: Mortal, wanted: Goal, teller: Announcer | None = TELLER) -> None:

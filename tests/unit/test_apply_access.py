@@ -15,12 +15,14 @@ from busline.contract.model import Contract, Grant, Publication, ServiceSpec, So
 from busline.contract.schema import parse
 from busline.errors import ApplyError, NotInForce
 from busline.governance.apply.apply import apply
-from busline.governance.plan.plan import Goal, Plan, plan_changes
+from busline.governance.plan.plan import Goal, plan_changes
 from busline.governance.state.applied import read_applied
 from busline.governance.state.intent import KEY
 from busline.governance.state.rights import wanted_access
 from busline.names import ContractName, Service, Team
 from busline.record import Position, Record
+from busline.testing.applying import Vault, brought, texts
+from busline.testing.engines import opened
 from busline.testing.guarded_memory import GuardedMemory
 from busline.transport.guard import Acl, QuotaEntity, Resource
 
@@ -67,17 +69,6 @@ AFTER = goal(contract("billing/reports", quota={"subscribe": 1000}), PUBLISHER, 
 """Takes one service's rights and gives another's."""
 
 
-class Vault:
-    """Secrets by name; the same again for who asks again."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def secret(self, user: str) -> str:
-        self.asked.append(user)
-        return f"secret-of-{user}"
-
-
 class Stopped(Exception):
     """The process ends here."""
 
@@ -107,20 +98,8 @@ class Mortal(GuardedMemory):
 
 @pytest.fixture
 async def engine(unique: str) -> AsyncIterator[Mortal]:
-    transport = Mortal(unique)
-    await transport.start()
-    yield transport
-    await transport.aclose()
-
-
-async def brought(engine: GuardedMemory, wanted: Goal) -> Plan:
-    plan = await plan_changes(wanted, engine)
-    await apply(plan, engine, secrets=Vault())
-    return plan
-
-
-def texts(plan: Plan) -> list[str]:
-    return [f"{change.about}: {change.mark} {change.text}" for change in plan.changes]
+    async with opened(Mortal(unique)) as transport:
+        yield transport
 
 
 def topic_rights(engine: GuardedMemory, topic: str = ORDERS) -> set[tuple[str | None, str]]:

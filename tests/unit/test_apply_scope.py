@@ -10,10 +10,12 @@ from busline.contract.model import Contract, Grant, Publication, ServiceSpec, St
 from busline.contract.schema import parse
 from busline.errors import ApplyError
 from busline.governance.apply.apply import apply
-from busline.governance.plan.plan import Goal, Plan, plan_changes
+from busline.governance.plan.plan import Goal, plan_changes
 from busline.governance.state.applied import read_applied
 from busline.names import CONTRACT_LOG, ContractName, Service, Team
 from busline.record import Record, TopicPartition
+from busline.testing.applying import Vault, brought, texts
+from busline.testing.engines import opened
 from busline.testing.guarded_memory import GuardedMemory
 from busline.transport.base import TopicSpec
 from busline.transport.guard import Acl, QuotaEntity, Resource
@@ -45,11 +47,6 @@ class Removable(GuardedMemory):
         self.did(f"grown {', '.join(partitions)}")
 
 
-class Vault:
-    async def secret(self, user: str) -> str:
-        return f"secret-of-{user}"
-
-
 def contract(name: ContractName = ORDERS, **changes: Any) -> Contract:
     return replace(Contract(name=name, key=("id",), versions=(Version(number=1, schema=SCHEMA),)), **changes)
 
@@ -71,20 +68,8 @@ GRANTED = contract(grants=(Grant(to="billing/invoicing"),))
 
 @pytest.fixture
 async def engine(unique: str) -> AsyncIterator[Removable]:
-    transport = Removable(unique)
-    await transport.start()
-    yield transport
-    await transport.aclose()
-
-
-async def brought(engine: GuardedMemory, wanted: Goal) -> Plan:
-    plan = await plan_changes(wanted, engine)
-    await apply(plan, engine, secrets=Vault())
-    return plan
-
-
-def texts(plan: Plan) -> list[str]:
-    return [f"{change.about}: {change.mark} {change.text}" for change in plan.changes]
+    async with opened(Removable(unique)) as transport:
+        yield transport
 
 
 async def test_a_topic_is_deleted_only_where_its_contract_is_gone_and_named(engine: Removable) -> None:

@@ -14,7 +14,7 @@ from busline.cli import rotate
 from busline.cli.failures import Exit
 from busline.cli.options import Decorated, json_option, run_async
 from busline.cli.output import Output
-from busline.cli.plan import show, told
+from busline.cli.plan import next_command, show, told
 from busline.cli.plan_file import PlanFile, read_plan
 from busline.cli.planning import Asked, Planned, plan_options, planned
 from busline.cli.rotate import Rotating, rotation_options
@@ -105,7 +105,7 @@ async def _apply(output: Output, asked: Asked, how: How, keeping: Keeping, file:
             file.check_is(made)
         if how.dry_run:
             show(output, made, full=how.full, more={"applied": False})
-            return _pending(output, made)
+            return _pending(output, made, next_command(made, asked, how.file))
         if not output.as_json:
             show(output, made, full=how.full, more={})
         if not _is_wanted(output, made, how):
@@ -115,10 +115,10 @@ async def _apply(output: Output, asked: Asked, how: How, keeping: Keeping, file:
     return Exit.OK
 
 
-def _pending(output: Output, made: Planned) -> int:
+def _pending(output: Output, made: Planned, following: str) -> int:
     if not made.plan.changes:
         return Exit.OK
-    output.note(f"nothing was changed; to do it: busline apply --env {made.env}")
+    output.note(f"nothing was changed; to do it: {following}")
     return Exit.PENDING
 
 

@@ -34,7 +34,7 @@ def plan(output: Output, asked: Asked, out: Path | None, exit_code: bool, full: 
     busline/plan (`busline init --platform`).
     """
     made = run_async(_plan(output, asked, out))
-    show(output, made, full=full, more={"next": (following := _next(made, asked, out))})
+    show(output, made, full=full, more={"next": (following := next_command(made, asked, out))})
     if made.plan.changes:
         output.note(f"nothing was changed; to do it: {following}")
     return Exit.PENDING if exit_code and made.plan.changes else Exit.OK
@@ -61,9 +61,10 @@ def told(made: Planned) -> dict[str, Any]:
     }
 
 
-def _next(made: Planned, asked: Asked, out: Path | None) -> str:
-    if out:
-        return f"busline apply --plan {shlex.quote(str(out))}"
+def next_command(made: Planned, asked: Asked, file: Path | None) -> str:
+    """What carries this plan out. file: where it is kept."""
+    if file:
+        return f"busline apply --plan {shlex.quote(str(file))}"
     words = ["busline", "apply", "--env", made.env]
     if asked.url:
         words += ["--url", asked.url]

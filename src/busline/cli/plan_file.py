@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from busline.cli.planning import Asked, Planned
-from busline.errors import BuslineError, ConfigurationError, ContractError, PlanStale
+from busline.errors import BuslineError, ConfigurationError, PlanStale
 from busline.governance.state.change import Change
 from busline.names import Team
 
@@ -42,7 +42,7 @@ class PlanFile(BaseModel):
     allow_delete: tuple[str, ...] = ()
     allow_partitions: tuple[str, ...] = ()
     fingerprint: str
-    changes: tuple[tuple[str, str, str, str, str, str], ...]
+    changes: tuple[Change, ...]
     digest: str = ""
 
     def asked(self, workspace: Path | None) -> Asked:
@@ -64,9 +64,8 @@ class PlanFile(BaseModel):
         if _place(planned.target.url) != self.url:
             raise _stale("the environment is elsewhere", f"planned for {self.url}")
         if planned.plan.fingerprint != self.fingerprint:
-            there = {tuple(change) for change in planned.plan.changes}
-            differ = sorted(there ^ set(self.changes))
-            said = [f"{Change(*line).about}: {Change(*line).what}" for line in differ]  # type: ignore[arg-type]
+            differ = sorted(set(planned.plan.changes) ^ set(self.changes))
+            said = [f"{line.about}: {line.what}" for line in differ]
             more = f" and {len(said) - 3} more" if len(said) > 3 else ""
             raise _stale("the workspace or the environment changed since", "; ".join(said[:3]) + more)
 
@@ -135,7 +134,7 @@ def read_plan(file: Path) -> PlanFile:
 def _check_is_a_plan(file: Path) -> None:
     try:
         read_plan(file)
-    except (BuslineError, ContractError) as error:
+    except BuslineError as error:
         what = "there is a file already, and it is no plan: it is not overwritten"
         raise ConfigurationError(what, where=str(file), why=error.why, fix="Name another one, or remove it.") from None
 

@@ -188,8 +188,10 @@ def _holed(line: Change, name: str) -> Change:
 
 
 def _filled(line: Change, name: str) -> Change:
-    filled = (text.replace(_HOLE, name).replace(_DOTTED, name.replace("/", ".")) for text in line)
-    return Change(*filled)  # type: ignore[arg-type]  # the mark has no hole
+    def fill(text: str) -> str:
+        return text.replace(_HOLE, name).replace(_DOTTED, name.replace("/", "."))
+
+    return Change(fill(line.about), line.mark, fill(line.what), fill(line.old), fill(line.new), fill(line.why))
 
 
 def _some(names: Sequence[str]) -> str:

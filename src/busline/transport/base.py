@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from busline.errors import NotPublished, PublishUnknown
 from busline.record import Position, Positions, Record, StoredRecord
@@ -75,6 +75,11 @@ class Features:
     enforced: bool = False
     tombstones: bool = True
     rebalance: Literal["eager", "cooperative"] = "cooperative"
+
+
+SAFE_REPLICAS: Final = 3
+SAFE_COPIES: Final = 2
+"""Of so many copies so many have a record before it is confirmed: then one may be lost."""
 
 
 @dataclass(frozen=True, kw_only=True)

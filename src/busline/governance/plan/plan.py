@@ -8,7 +8,7 @@ that lost its ids, an environment whose time of observing is over.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from busline.contract.entry_changes import registry_id, version_of
@@ -60,11 +60,11 @@ class Plan:
     applied: Applied
     topics: TopicPlan
     subjects: SubjectPlan
-    access: AccessPlan = field(default_factory=AccessPlan)
-    ownership: Ownership = field(default_factory=lambda: Ownership(teams=frozenset()))
-    guarded: bool = False
-    left: Intent | None = None
-    lines: Lines = field(default_factory=Lines)
+    access: AccessPlan
+    ownership: Ownership
+    guarded: bool
+    left: Intent | None
+    lines: Lines
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -136,26 +136,25 @@ async def plan_changes(goal: Goal, engine: Transport, registry: Registry | None 
         *removal_conflicts(goal, applied),
     ]
     _check(conflicts, await readers_hurt(goal, applied, engine))
-    plan = Plan(
+    found = Found(
+        records=goal.changes({**subjects.ids, **dict.fromkeys(subjects.missing, NO_ID_YET)}, applied),
+        access=_access(goal, live, ownership),
+        topics=topics,
+        subjects=subjects,
+        left=read_intent(applied.entries.get(KEY)),
+        unguarded=live is None and isinstance(engine, Guarded),
+    )
+    return Plan(
         goal=goal,
         applied=applied,
         topics=topics,
         subjects=subjects,
-        access=_access(goal, live, ownership),
+        access=found.access,
         ownership=ownership,
         guarded=live is not None,
-        left=read_intent(applied.entries.get(KEY)),
+        left=found.left,
+        lines=plan_lines(goal, applied, found, await first_reads(goal, applied, engine)),
     )
-    records = goal.changes({**subjects.ids, **dict.fromkeys(subjects.missing, NO_ID_YET)}, applied)
-    found = Found(
-        records=records,
-        access=plan.access,
-        topics=topics,
-        subjects=subjects,
-        left=plan.left,
-        unguarded=live is None and isinstance(engine, Guarded),
-    )
-    return replace(plan, lines=plan_lines(goal, applied, found, await first_reads(goal, applied, engine)))
 
 
 def _check(conflicts: list[str], hurt: list[str]) -> None:

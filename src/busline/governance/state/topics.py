@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from busline.bus.contract_log import SPEC as LOG
 from busline.bus.topics import alteration, contract_topic, letters_topic
@@ -12,10 +12,7 @@ from busline.contract.duration import duration_text
 from busline.contract.model import Contract, ServiceSpec
 from busline.governance.state.change import Change
 from busline.names import CONTRACT_LOG, ContractName
-from busline.transport.base import TopicSpec
-
-SAFE_REPLICAS: Final = 3
-SAFE_COPIES: Final = 2
+from busline.transport.base import SAFE_COPIES, SAFE_REPLICAS, TopicSpec
 
 
 @dataclass(frozen=True, kw_only=True)

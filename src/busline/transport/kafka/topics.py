@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from busline.errors import NotAuthorized, Unreachable
-from busline.transport.base import TopicSpec
+from busline.transport.base import SAFE_COPIES, SAFE_REPLICAS, TopicSpec
 from busline.transport.kafka.admin_client import (
     AdminClient,
     KafkaError,
@@ -21,7 +21,6 @@ from busline.transport.kafka.admin_client import (
 from busline.transport.kafka.failures import FIXES, WHAT, from_code
 from busline.transport.kafka.producer import BROKER_LIMIT, OVERHEAD, TOPIC
 
-SAFE_REPLICAS: Final = 3
 ALREADY_THERE: Final = 36
 NO_SUCH_TOPIC: Final = 3
 TOPIC_REFUSED: Final = 29
@@ -223,7 +222,7 @@ def _wanted(spec: TopicSpec) -> dict[str, Any]:
     """Two copies of a record where there are three, if nobody says otherwise: one may be lost."""
     configs = {CLEANUP: "compact" if spec.compacted else "delete"}
     if spec.replicas is not None and spec.replicas >= SAFE_REPLICAS:
-        configs[MIN_INSYNC] = "2"
+        configs[MIN_INSYNC] = str(SAFE_COPIES)
     replicas = -1 if spec.replicas is None else spec.replicas
     return {
         "num_partitions": spec.partitions, "replication_factor": replicas, "configs": configs | _alterable(spec)
