@@ -17,29 +17,36 @@ class Span(NamedTuple):
     end: int | None
 
 
-async def read_stretch(
-    engine: Seekable, topic: str, spans: Mapping[int, Span]
+async def read_spans(
+    engine: Seekable, spans: Mapping[TopicPartition, Span]
 ) -> AsyncGenerator[Received | Unreadable, None]:
     """Runs cut to their spans, and what cannot be read, until every partition is at its end.
 
     Raises what `Seekable.read` and `receive` raise. To be closed by `contextlib.aclosing` where it is left early.
     """
-    left = {p: span.end for p, span in spans.items() if span.end is None or span.begin < span.end}
+    left = {at: span.end for at, span in spans.items() if span.end is None or span.begin < span.end}
     if not left:
         return
-    consumer = await engine.read({TopicPartition(topic, p): spans[p].begin for p in left})
+    consumer = await engine.read({at: spans[at].begin for at in left})
     try:
         while left:
             for item in await consumer.receive():
-                if not isinstance(item, Received | Unreadable) or item.lease.partition not in left:
+                if not isinstance(item, Received | Unreadable) or (at := place(item)) not in left:
                     continue
-                end = left[item.lease.partition]
-                if end is not None and _next(item) >= end:
-                    del left[item.lease.partition]
+                end = left[at]
+                if end is not None and next_of(item) >= end:
+                    del left[at]
                 if (cut := _cut(item, end)) is not None:
                     yield cut
     finally:
         await consumer.aclose()
+
+
+def read_stretch(
+    engine: Seekable, topic: str, spans: Mapping[int, Span]
+) -> AsyncGenerator[Received | Unreadable, None]:
+    """`read_spans` of one topic, by partition."""
+    return read_spans(engine, {TopicPartition(topic, partition): span for partition, span in spans.items()})
 
 
 async def read_kept(engine: Seekable, topic: str) -> AsyncGenerator[StoredRecord, None]:
@@ -52,7 +59,12 @@ async def read_kept(engine: Seekable, topic: str) -> AsyncGenerator[StoredRecord
                 yield record
 
 
-def _next(item: Received | Unreadable) -> int:
+def place(item: Received | Unreadable) -> TopicPartition:
+    return TopicPartition(item.lease.topic, item.lease.partition)
+
+
+def next_of(item: Received | Unreadable) -> int:
+    """The offset behind it."""
     return item.next if isinstance(item, Unreadable) else item.records[-1].offset + 1
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, TypeAlias
 
+from busline.bus.stretch import Span, read_spans
 from busline.errors import RetentionGap
 from busline.record import StoredRecord, TopicPartition
-from busline.transport.base import Bounds, Consumer, Received, Seekable, Unreadable
+from busline.transport.base import Bounds, Received, Seekable
 
 Samples: TypeAlias = Mapping[str, Sequence[StoredRecord]]
 EACH: Final = 5
@@ -41,34 +43,15 @@ def _filled(topic: str, bounds: Mapping[int, Bounds]) -> list[tuple[TopicPartiti
 
 
 async def _read(engine: Seekable, ends: Mapping[TopicPartition, Bounds]) -> dict[str, list[StoredRecord]]:
-    begin = {at: max(b.first, b.next - EACH) for at, b in ends.items()}
+    """A partition may end with what no reader is shown: then silence ends the wait. What was there a moment ago may be
+    gone (RetentionGap): so are its samples."""
+    spans = {at: Span(max(b.first, b.next - EACH), b.next) for at, b in ends.items()}
     found: dict[str, list[StoredRecord]] = defaultdict(list)
-    try:
-        consumer = await engine.read(begin)
-    except RetentionGap:  # what was there a moment ago is gone: so are its samples
-        return found
-    try:
-        await _until_the_end(consumer, {at: b.next for at, b in ends.items()}, found)
-    finally:
-        await consumer.aclose()
+    async with contextlib.aclosing(read_spans(engine, spans)) as stretch:
+        with contextlib.suppress(TimeoutError, RetentionGap, StopAsyncIteration):
+            while True:
+                async with asyncio.timeout(SILENCE):
+                    item = await anext(stretch)
+                if isinstance(item, Received):
+                    found[item.lease.topic] += item.records
     return found
-
-
-async def _until_the_end(
-    consumer: Consumer, left: dict[TopicPartition, int], found: dict[str, list[StoredRecord]]
-) -> None:
-    """A partition may end with what no reader is shown: then silence ends the wait."""
-    while left:
-        try:
-            async with asyncio.timeout(SILENCE):
-                items = await consumer.receive()
-        except TimeoutError:
-            return
-        for item in items:
-            if isinstance(item, Received | Unreadable):
-                at = TopicPartition(item.lease.topic, item.lease.partition)
-                records = item.records if isinstance(item, Received) else ()
-                found[at.topic] += [record for record in records if record.offset < left.get(at, 0)]
-                reached = records[-1].offset + 1 if records else getattr(item, "next", 0)
-                if reached >= left.get(at, reached + 1):
-                    del left[at]

@@ -7,11 +7,13 @@ is asked about few topics, since it keeps what it knows of each, and asks for al
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
+from busline.bus.stretch import Span, next_of, place, read_spans
 from busline.contract.finding import Finding, Severity
 from busline.errors import BuslineError, RetentionGap
 from busline.governance.audit.expected import PLATFORM, Expected
@@ -19,7 +21,7 @@ from busline.governance.audit.findings import found, reason, some
 from busline.governance.audit.judging import Judge
 from busline.governance.some_at_once import some_at_once
 from busline.record import TopicPartition
-from busline.transport.base import Bounds, Received, Seekable, Transport, Unreadable
+from busline.transport.base import Bounds, Seekable, Transport, Unreadable
 
 Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Transport]]
 """A connection of its own, for a while."""
@@ -99,33 +101,22 @@ class _Portion:
     async def _until_ends(self, ends: dict[TopicPartition, Bounds], left: dict[TopicPartition, int]) -> None:
         begins = {at: max(bounds.first, bounds.next - self._count) for at, bounds in ends.items()}
         try:
-            consumer = await self._engine.read(begins)
+            await self._judge_from(begins, left)
         except RetentionGap:  # retention went on meanwhile: what is left is at the end
-            begins = {at: max(begin, ends[at].next - 1) for at, begin in begins.items()}
-            consumer = await self._engine.read(begins)
-        try:
-            while left:
-                for item in await consumer.receive():
-                    if isinstance(item, Received | Unreadable):
-                        self._judge(item, left)
-        finally:
-            await consumer.aclose()
+            await self._judge_from({at: max(begin, ends[at].next - 1) for at, begin in begins.items()}, left)
 
-    def _judge(self, item: Received | Unreadable, left: dict[TopicPartition, int]) -> None:
-        at = TopicPartition(item.lease.topic, item.lease.partition)
-        end = left.get(at)
-        if end is None:
-            return
-        if isinstance(item, Unreadable):
-            judge, last = self._judges[at.topic], item.next
-            judge.unreadable(at.partition, item.first, item.why)
-        else:
-            judge, last = self._judges[at.topic], item.records[-1].offset + 1
-            for record in item.records:
-                if record.offset < end:
-                    judge.look(at.partition, record)
-        if last >= end:
-            del left[at]
+    async def _judge_from(self, begins: dict[TopicPartition, int], left: dict[TopicPartition, int]) -> None:
+        spans = {at: Span(begin, left[at]) for at, begin in begins.items()}
+        async with contextlib.aclosing(read_spans(self._engine, spans)) as stretch:
+            async for item in stretch:
+                at, judge = place(item), self._judges[item.lease.topic]
+                if isinstance(item, Unreadable):
+                    judge.unreadable(at.partition, item.first, item.why)
+                else:
+                    for record in item.records:
+                        judge.look(at.partition, record)
+                if next_of(item) >= left[at]:
+                    del left[at]
 
 
 def sample_findings(expected: Expected, samples: Samples, writers: Writers) -> Iterator[Finding]:
