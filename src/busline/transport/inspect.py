@@ -41,7 +41,3 @@ class Inspectable(Protocol):
     async def group_positions(self, groups: Sequence[str]) -> dict[str, dict[tuple[str, int], Committed]]:
         """As `Groups.committed`, of many groups at once; one that is gone has none."""
         ...
-
-    async def brokers(self) -> list[int]:
-        """Those that are not fenced."""
-        ...

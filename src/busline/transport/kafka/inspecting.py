@@ -34,9 +34,6 @@ GONE: Final = "Dead"
 class KafkaInspection(AdminClient):
     """Power Inspectable."""
 
-    async def brokers(self) -> list[int]:
-        return await self._run(_brokers)
-
     async def broker_settings(self) -> dict[int, dict[str, str]]:
         """Needs DESCRIBE_CONFIGS on the cluster. Passwords are never told."""
 
