@@ -163,10 +163,13 @@ class Names:
         return found.get(last)
 
     def _instance(self, name: str, depth: int) -> Scope | None:
+        return next((c for value, at in self._elsewhere(name) if (c := self._class(value, at, depth + 1))), None)
+
+    def _elsewhere(self, name: str) -> list[tuple[ast.expr, Scope]]:
+        """What another of the service's modules says of a dotted name."""
         module, _, last = name.rpartition(".")
         there = self._outside.scope_of(module or ".") if last else None
-        values = there.values.get(last, ()) if there else ()
-        return next((c for value, at in values if (c := self._class(value, at, depth + 1))), None)
+        return there.values.get(last, []) if there else []
 
     def _member(self, owner: Scope, name: str, depth: int) -> list[tuple[ast.expr, Scope]]:
         """What a class, or one that it is derived from, says of an attribute."""

@@ -87,9 +87,7 @@ class Evaluator(Names):
             return [Text(self._outside.file) if name == "__file__" else UNKNOWN]
         found = self._of(holder.values.get(name, ()), depth)
         if not found and name in holder.imports:
-            module, _, last = holder.imports[name].rpartition(".")
-            there = self._outside.scope_of(module or ".")
-            found = self._of(there.values.get(last, ()), depth) if there else []
+            found = self._of(self._elsewhere(holder.imports[name]), depth)
         return found or [UNKNOWN]
 
     def _configured(self, name: str) -> list[Text]:
@@ -99,9 +97,8 @@ class Evaluator(Names):
 
     def _far(self, node: ast.Attribute, scope: Scope, depth: int) -> list[Text]:
         """`package.settings.NAME`, where only `package` was imported."""
-        module, _, last = self._dotted(node, scope, depth + 1).rpartition(".")
-        there = self._outside.scope_of(module) if module else None
-        return self._of(there.values.get(last, ()), depth) if there else []
+        dotted = self._dotted(node, scope, depth + 1)
+        return self._of(self._elsewhere(dotted), depth) if dotted.rpartition(".")[0] else []
 
     def _joined(self, parts: list[list[Text]], between: str = "") -> list[Text]:
         made: list[Text] = []
@@ -242,9 +239,7 @@ class Evaluator(Names):
             return []
         values = holder.values.get(name, [])
         if not values and name in holder.imports:
-            module, _, last = holder.imports[name].rpartition(".")
-            there = self._outside.scope_of(module or ".")
-            values = there.values.get(last, []) if there else []
+            values = self._elsewhere(holder.imports[name])
         return [value for value in values if _is_nested(value[0])]
 
     def _returned(self, node: ast.Call, scope: Scope) -> list[tuple[ast.expr, Scope]]:
